@@ -1,0 +1,113 @@
+"""An attempt: what happened when a delivery met a mail server, as facts without judgement."""
+
+from enum import StrEnum
+
+import msgspec
+
+from postroad.model.clock import Instant
+
+
+class Phase(StrEnum):
+    """How far an attempt came; the phase in which its deciding reply or trouble stood."""
+
+    COMPOSE = "compose"
+    RESOLVE = "resolve"
+    CONNECT = "connect"
+    BANNER = "banner"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    BODY = "body"
+    DOT = "dot"
+    """The final dot may have been sent: without a reply the outcome is in doubt (RFC 1047)."""
+
+
+class Trouble(StrEnum):
+    """What went wrong when it was not an SMTP reply that decided."""
+
+    COMPOSITION = "composition"
+    NO_SUCH_DOMAIN = "no_such_domain"
+    """NXDOMAIN, or no MX and no address."""
+    DNS_FAILURE = "dns_failure"
+    """SERVFAIL, lame or broken answer."""
+    DNS_TIMEOUT = "dns_timeout"
+    NULL_MX = "null_mx"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    """Every address of the destination is private, loopback or our own."""
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    CLOSED = "closed"
+    """End of file or reset in the middle of the conversation."""
+    PROTOCOL = "protocol"
+    """The peer said something that is not SMTP."""
+    TLS = "tls"
+    SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
+    TOO_LARGE = "too_large"
+    """Larger than the peer's SIZE (RFC 1870 §6.1)."""
+    AUTH_UNAVAILABLE = "auth_unavailable"
+    """A relay with credentials offers no mechanism we have, or not under TLS."""
+    HANDED_BACK = "handed_back"
+    """We stopped before anything was sent: drain, lease about to lapse, or the peer's 421 to somebody else's mail."""
+    CRASHED = "crashed"
+    """The server died with the attempt open, and its journal tells that no final dot was written."""
+    LOST = "lost"
+    """The server died with the attempt open, and nothing tells whether the final dot was written."""
+
+
+class SmtpReply(msgspec.Struct, frozen=True):
+    """A reply of the peer: `text` is all of its lines, joined by spaces, without code and enhanced code."""
+
+    code: int
+    text: str
+    enhanced: str | None = None
+
+
+class TlsFacts(msgspec.Struct, frozen=True):
+    """What a TLS session was: `verified` says that the certificate chain and name were checked and held."""
+
+    version: str
+    cipher: str
+    verified: bool = False
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """A line of the conversation: milliseconds since the attempt began, `C` or `S`, and the text (secrets masked)."""
+
+    at_ms: int
+    side: str
+    text: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt to hand one delivery over. Neither `reply` nor `trouble` set is impossible."""
+
+    phase: Phase
+    reply: SmtpReply | None = None
+    trouble: Trouble | None = None
+    detail: str = ""
+    """A public sentence about `trouble`."""
+    route: str = ""
+    """`capture`, `mx`, or the name of the relay."""
+    site: str | None = None
+    """Destination key under which limits are counted."""
+    mx: str | None = None
+    ip: str | None = None
+    port: int | None = None
+    tls: TlsFacts | None = None
+    started_at: Instant
+    finished_at: Instant
+    conversation: tuple[Line, ...] = ()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the peer took responsibility: 2xx after the final dot (RFC 5321 §6.1)."""
+        return self.phase is Phase.DOT and self.reply is not None and self.reply.code // 100 == 2
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the final dot may have been sent and no reply came back."""
+        return self.trouble is Trouble.LOST or (self.phase is Phase.DOT and self.reply is None)

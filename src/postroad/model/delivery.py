@@ -1,0 +1,92 @@
+"""A delivery: one message to one envelope recipient, and the states it passes through."""
+
+from enum import StrEnum
+
+import msgspec
+
+from postroad.model.clock import Instant
+from postroad.model.ids import DeliveryId, MessageId, ProjectId
+from postroad.model.message import Mode, Role
+from postroad.model.reason import Reason
+
+
+class State(StrEnum):
+    """Where a delivery stands. A terminal state never changes."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    HELD = "held"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+
+TERMINAL = frozenset({State.DELIVERED, State.BOUNCED, State.EXPIRED, State.SUPPRESSED, State.CANCELED, State.REJECTED})
+DUE = frozenset({State.SCHEDULED, State.QUEUED, State.DEFERRED})
+"""States that a lease may take from, once `next_at` has come."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery as it is stored."""
+
+    id: DeliveryId
+    message_id: MessageId
+    project_id: ProjectId
+    recipient: str
+    domain: str
+    role: Role
+    stream: str
+    mode: Mode
+    state: State
+    attempts: int = 0
+    next_at: Instant | None = None
+    expires_at: Instant
+    created_at: Instant
+    updated_at: Instant
+    reason: Reason | None = None
+    """Why it stands where it stands."""
+    possible_duplicate: bool = False
+    """Whether an attempt ended in doubt, so that the recipient may have got more than one copy."""
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A delivery in our hands until `until`, with all that composing and delivering need.
+
+    `token` is the fencing token: a settle under an older token changes nothing.
+    """
+
+    delivery_id: DeliveryId
+    message_id: MessageId
+    project_id: ProjectId
+    token: int
+    until: Instant
+    attempt: int
+    """1 for the first attempt."""
+    recipient: str
+    domain: str
+    stream: str
+    mode: Mode
+    sender: str
+    header_id: str
+    accepted_at: Instant
+    first_due_at: Instant
+    expires_at: Instant
+    in_doubt: int
+    """How many attempts so far ended in doubt."""
+    content: bytes | None
+    """Stored form of the content, or None when it lies in the blob store under `content_sha256`."""
+    content_sha256: str | None
+
+
+def message_state(states: frozenset[State]) -> str:
+    """Return the derived state of a message whose deliveries stand in `states`."""
+    if len(states) == 1:
+        return next(iter(states)).value
+    if states <= TERMINAL:
+        return "completed"
+    return "partially_delivered" if State.DELIVERED in states else "queued"

@@ -1,0 +1,56 @@
+"""Identifiers: a prefix that names the kind, then 26 characters that sort by time.
+
+The 26 characters are 130 bits of Crockford's base 32 in lower case: 48 bits of milliseconds, 80 bits of entropy that
+the caller draws, and two zero bits in front. Events differ: an event's identifier is its place in the log, so that it
+also serves as the cursor of the feed.
+"""
+
+from typing import NewType
+
+from postroad.model.clock import Instant
+
+ProjectId = NewType("ProjectId", str)
+KeyId = NewType("KeyId", str)
+MessageId = NewType("MessageId", str)
+DeliveryId = NewType("DeliveryId", str)
+EventId = NewType("EventId", str)
+DomainId = NewType("DomainId", str)
+DkimKeyId = NewType("DkimKeyId", str)
+SuppressionId = NewType("SuppressionId", str)
+WebhookId = NewType("WebhookId", str)
+
+ENTROPY_OCTETS = 10
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+_EVENT_DIGITS = 13
+
+
+def _base32(number: int, pairs: int) -> str:
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(10 * (pairs - 1), -1, -10)])
+
+
+def mint(prefix: str, at: Instant, entropy: bytes) -> str:
+    """Return a new identifier such as `msg_01k…`; `entropy` is 10 random octets."""
+    if len(entropy) != ENTROPY_OCTETS:
+        raise ValueError("an identifier takes ten octets of entropy")
+    return f"{prefix}_{_base32((at // 1000 & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(entropy, 'big'), 13)}"
+
+
+def event_id(seq: int) -> EventId:
+    """Return the public identifier of the event at place `seq` of the log (1 and up)."""
+    return EventId(f"evt_{_base32(seq, 7)[1:]}")
+
+
+def event_seq(identifier: str) -> int | None:
+    """Return the place in the log that an event identifier names, or None when it is not one."""
+    digits = identifier[4:]
+    if not identifier.startswith("evt_") or len(digits) != _EVENT_DIGITS:
+        return None
+    seq = 0
+    for character in digits:
+        value = _VALUES.get(character)
+        if value is None:
+            return None
+        seq = seq << 5 | value
+    return seq if seq < 1 << 63 else None
