@@ -1,0 +1,138 @@
+"""What the two ways of running ask of the settings: `serve` refuses the unsafe ones, `dev` sets harmless ones."""
+
+import ipaddress
+import os
+import stat
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from postroad.config.loading import Problem
+from postroad.config.tree import RouteKind, Settings
+
+
+def for_development(settings: Settings) -> Settings:
+    """Return the settings under which nothing leaves the machine and nothing has to be set up first."""
+    return replace(
+        settings,
+        limits=replace(settings.limits, min_free_disk_percent=0),
+        delivery=replace(
+            settings.delivery,
+            route=RouteKind.CAPTURE,
+            routes=(),
+            relay_url=None,
+            hostname=settings.delivery.hostname or "localhost",
+        ),
+        domains=replace(settings.domains, require_verified=False),
+        webhooks=replace(settings.webhooks, allow_private_addresses=True),
+    )
+
+
+def check_production(settings: Settings) -> list[Problem]:
+    """Return what makes the settings unsafe for `postroad serve`."""
+    return list(_unsafe(settings))
+
+
+def _unsafe(settings: Settings) -> Iterator[Problem]:
+    yield from _identity(settings)
+    yield from _routes(settings)
+    yield from _reach(settings)
+    if settings.secrets.master_key is None:
+        yield Problem(
+            "secrets.master_key",
+            "There is no master key, so that DKIM keys cannot be encrypted. Make one with `openssl rand -base64 32`, "
+            "keep a copy in a safe place, and name its file in secrets.master_key_file.",
+        )
+    yield from _directory(settings)
+
+
+def _identity(settings: Settings) -> Iterator[Problem]:
+    name = (settings.delivery.hostname or "").removesuffix(".").lower()
+    if "." not in name or name.endswith((".local", ".localhost", ".localdomain")):
+        yield Problem(
+            "delivery.hostname",
+            "delivery.hostname must be this server's full public name, such as mail.example.com, because receivers "
+            "compare it with the reverse DNS of its address.",
+        )
+    if settings.return_path.domain is None:
+        yield Problem(
+            "return_path.domain",
+            "return_path.domain is not set, so that bounces have nowhere to go. Set it to a domain whose mail reaches "
+            "this server, such as bounces.example.com.",
+        )
+    url = settings.http.public_url
+    if url is None:
+        yield Problem(
+            "http.public_url",
+            "http.public_url is not set, so that links in mail cannot be made. Set it to the URL at which others "
+            "reach this server, such as https://mail.example.com.",
+        )
+    elif urlsplit(url).scheme != "https":
+        yield Problem(
+            "http.public_url",
+            "http.public_url is not https, so that API keys and unsubscribe links would cross the network in the "
+            "clear. Put a TLS proxy in front and give its https URL.",
+        )
+
+
+def _routes(settings: Settings) -> Iterator[Problem]:
+    delivery = settings.delivery
+    if delivery.route is RouteKind.CAPTURE or any(rule.route is RouteKind.CAPTURE for rule in delivery.routes):
+        yield Problem(
+            "delivery.route",
+            "The capture route would keep mail instead of sending it. Use mx or relay; test keys capture in any case.",
+        )
+    if delivery.route is RouteKind.RELAY and delivery.relay_url is None:
+        yield Problem(
+            "delivery.relay_url",
+            "delivery.route is relay, but delivery.relay_url is not set. Give it, such as "
+            "smtp://user:password@relay.example.com:587?security=starttls.",
+        )
+    if any(rule.route is RouteKind.RELAY and rule.relay_url is None for rule in delivery.routes):
+        yield Problem("delivery.routes", "A rule of delivery.routes has route relay without a relay_url. Give it one.")
+
+
+def _reach(settings: Settings) -> Iterator[Problem]:
+    if settings.delivery.allow_private_addresses:
+        yield Problem(
+            "delivery.allow_private_addresses",
+            "delivery.allow_private_addresses lets anybody's MX record point into your network. Set it to false, and "
+            "reach an internal server as a relay.",
+        )
+    if settings.webhooks.allow_private_addresses:
+        yield Problem(
+            "webhooks.allow_private_addresses",
+            "webhooks.allow_private_addresses lets webhook endpoints reach into your network. Set it to false.",
+        )
+    if not _is_loopback(settings.http.host) and not settings.http.trusted_proxies:
+        yield Problem(
+            "http.trusted_proxies",
+            f"http.host is {settings.http.host}, where plaintext HTTP is reachable from outside. Listen on 127.0.0.1 "
+            "behind a TLS proxy, or name the proxy's address in http.trusted_proxies.",
+        )
+    if not settings.domains.require_verified:
+        yield Problem(
+            "domains.require_verified",
+            "domains.require_verified is off, so that anybody with a key may send as any domain. Set it to true.",
+        )
+
+
+def _directory(settings: Settings) -> Iterator[Problem]:
+    directory = settings.data.directory
+    if directory.is_dir() and stat.S_IMODE(directory.stat().st_mode) & 0o007:
+        yield Problem(
+            "data.directory",
+            f"Everybody on this machine can enter {directory}, which holds mail and keys. Run: chmod 0750 {directory}",
+        )
+    elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+        yield Problem(
+            "data.directory", f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,135 @@
+"""What a setting is made of: its description, its bounds, and the kind of value that must never be shown."""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+Check = Callable[[str], str | None]
+"""From a value to what is wrong with it, as the end of a sentence that begins with the setting's name."""
+
+_LABEL = re.compile(r"\A[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(r"(?<=password=)[^&]*", re.IGNORECASE)
+MASTER_KEY_OCTETS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What is said about one setting, in the annotation of its field; `check` is asked for every text in it."""
+
+    description: str
+    low: float | None = None
+    high: float | None = None
+    check: Check | None = None
+
+
+class Secret:
+    """A text that is neither printed, logged nor compared by accident; in a URL only the password is secret."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def masked(self) -> str:
+        """Return the text with whatever is secret in it replaced."""
+        if "://" not in self._text:
+            return "********"
+        scheme, rest = self._text.split("://", 1)
+        authority, slash, path = rest.partition("/")
+        user, at, host = authority.rpartition("@")
+        name = user.partition(":")[0] + ":********" if ":" in user else user
+        return f"{scheme}://{name}{at}{host}{slash}{_SECRET_PARAMETER.sub('********', path)}"
+
+    def __repr__(self) -> str:
+        return f"Secret({self.masked()!r})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def host_name(text: str) -> str | None:
+    """Check a host name of ASCII labels (RFC 1123 §2.1; underscores as DNS allows them)."""
+    labels = text.removesuffix(".").split(".")
+    if len(text) > 253 or not all(_LABEL.match(label) for label in labels):
+        return "must be a host name such as mail.example.com (international names in their xn-- form)"
+    return None
+
+
+def network(text: str) -> str | None:
+    """Check an IP address or a range of them."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return "must hold IP addresses or ranges such as 10.0.0.0/8 or 2001:db8::/32"
+    return None
+
+
+def web_url(text: str) -> str | None:
+    """Check an absolute http or https URL without a query."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        return "must be a URL such as https://mail.example.com"
+    return None
+
+
+def database_url(text: str) -> str | None:
+    """Check that a database is of a kind we speak to."""
+    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        return "must begin with sqlite:/// or postgresql://"
+    return None
+
+
+def blobs_url(text: str) -> str | None:
+    """Check that a blob store is of a kind we speak to."""
+    if not text.startswith(("file://", "s3://", "gs://", "az://")):
+        return "must begin with file://, s3://, gs:// or az://"
+    return None
+
+
+def master_key(text: str) -> str | None:
+    """Check that a master key is base64 of 32 octets."""
+    try:
+        octets = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        octets = b""
+    if len(octets) != MASTER_KEY_OCTETS:
+        return "must be base64 of 32 octets; make one with: openssl rand -base64 32"
+    return None
+
+
+def endpoint(text: str) -> str | None:
+    """Check an IP address with an optional port, such as `127.0.0.1:5353` or `[::1]:53`."""
+    try:
+        split_endpoint(text, 53)
+    except ValueError:
+        return "must hold IP addresses with an optional port, such as 127.0.0.1:5353 or [::1]:53"
+    return None
+
+
+def split_endpoint(text: str, port: int) -> tuple[str, int]:
+    """Return address and port of an endpoint, with `port` where it names none.
+
+    Raises:
+        ValueError: it is not an IP address with an optional port.
+    """
+    try:
+        return str(ipaddress.ip_address(text.strip("[]"))), port
+    except ValueError:
+        host, _, digits = text.rpartition(":")
+    number = int(digits)
+    if not 0 < number < 1 << 16:
+        raise ValueError(text)
+    return str(ipaddress.ip_address(host.strip("[]"))), number
