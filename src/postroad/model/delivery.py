@@ -7,7 +7,7 @@ import msgspec
 from postroad.model.clock import Instant
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode, Role
-from postroad.model.reason import Reason
+from postroad.model.reason import Class, Reason
 
 
 class State(StrEnum):
@@ -66,7 +66,9 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     token: int
     until: Instant
     attempt: int
-    """1 for the first attempt."""
+    """Number of the attempt that this lease is for, 1 for the first."""
+    failures: int
+    """How many earlier attempts count for the retry schedule."""
     recipient: str
     domain: str
     stream: str
@@ -78,9 +80,21 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     expires_at: Instant
     in_doubt: int
     """How many attempts so far ended in doubt."""
+    noticed_at: Instant | None
+    """When a deferral was last made an event."""
+    reason: Reason | None
+    """Why the attempt before this one failed."""
+    digest: bytes | None
+    """SHA-256 of the octets that an earlier attempt sent."""
     content: bytes | None
     """Stored form of the content, or None when it lies in the blob store under `content_sha256`."""
     content_sha256: str | None
+    last_class: Class | None = None
+    """Class of the last failure that counted; None before the first (`Verdict.last_class` of the last settle)."""
+    class_since: Instant | None = None
+    """When the unbroken run of failures of `last_class` began (`Verdict.class_since` of the last settle)."""
+    deferred_event_at: Instant | None = None
+    """When `message.deferred` was last written for it; None when it never was."""
 
 
 def message_state(states: frozenset[State]) -> str:

@@ -5,7 +5,7 @@ import msgspec
 from postroad.model.clock import Instant
 from postroad.model.delivery import State
 from postroad.model.event import EventType
-from postroad.model.reason import Reason
+from postroad.model.reason import Class, Reason
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,11 +15,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     next_at: Instant | None = None
     """When to try again; set if and only if the state is one that a lease may take from."""
+    failures: int
+    """How many attempts now count for the retry schedule."""
     event: EventType | None = None
     """The event to write; None where nobody needs to hear (mail handed back unsent, a repeated deferral)."""
     suppress: bool = False
     """Whether the recipient goes on the project's suppression list, with the reason as its evidence."""
     in_doubt: bool = False
     """Whether the attempt ended in doubt: the delivery is marked as a possible duplicate."""
-    refund: bool = False
-    """Whether the attempt does not count (site-wide cause, drain): time passes, the schedule does not advance."""
+    last_class: Class | None = None
+    """What the next lease's `last_class` is: the store keeps it as it stands here, also when it is None."""
+    class_since: Instant | None = None
+    """What the next lease's `class_since` is, kept likewise."""
