@@ -7,7 +7,7 @@ import msgspec
 from postroad.model.clock import Instant
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode, Role
-from postroad.model.reason import Class, Reason
+from postroad.model.reason import Reason
 
 
 class State(StrEnum):
@@ -89,12 +89,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     content: bytes | None
     """Stored form of the content, or None when it lies in the blob store under `content_sha256`."""
     content_sha256: str | None
-    last_class: Class | None = None
-    """Class of the last failure that counted; None before the first (`Verdict.last_class` of the last settle)."""
-    class_since: Instant | None = None
-    """When the unbroken run of failures of `last_class` began (`Verdict.class_since` of the last settle)."""
-    deferred_event_at: Instant | None = None
-    """When `message.deferred` was last written for it; None when it never was."""
 
 
 def message_state(states: frozenset[State]) -> str:

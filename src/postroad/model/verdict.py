@@ -5,7 +5,7 @@ import msgspec
 from postroad.model.clock import Instant
 from postroad.model.delivery import State
 from postroad.model.event import EventType
-from postroad.model.reason import Class, Reason
+from postroad.model.reason import Reason
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +23,3 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the recipient goes on the project's suppression list, with the reason as its evidence."""
     in_doubt: bool = False
     """Whether the attempt ended in doubt: the delivery is marked as a possible duplicate."""
-    last_class: Class | None = None
-    """What the next lease's `last_class` is: the store keeps it as it stands here, also when it is None."""
-    class_since: Instant | None = None
-    """What the next lease's `class_since` is, kept likewise."""
