@@ -4,7 +4,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import msgspec
 
-from postroad.config.setting import Secret, host_name
+from postroad.config.setting import Secret, check_host_name
 
 _SECURITY = ("smtp", "starttls", "smtps", "opportunistic")
 _PORTS = {"smtp": 25, "starttls": 587, "smtps": 465, "opportunistic": 25}
@@ -31,7 +31,10 @@ def parse_relay(url: str) -> Relay:
     Raises:
         ValueError: the end of a sentence that says what is wrong with the URL.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     security = query.pop("security", "smtps" if parts.scheme == "smtps" else "opportunistic")
     verify = query.pop("verify", "yes")
@@ -42,7 +45,7 @@ def parse_relay(url: str) -> Relay:
         raise ValueError(f"has an unknown security; it is one of {', '.join(_SECURITY)} (smtps:// implies smtps)")
     if query or verify not in {"yes", "no"}:
         raise ValueError("takes no other parameters than security and verify=yes or verify=no")
-    if ":" not in host and (flaw := host_name(host)):
+    if ":" not in host and (flaw := check_host_name(host)):
         raise ValueError(flaw)
     password = Secret(unquote(parts.password)) if parts.password is not None else None
     user = unquote(parts.username) if parts.username else None
@@ -61,7 +64,7 @@ def _port(parts: SplitResult, security: str) -> int:
     return port or _PORTS[security]
 
 
-def relay_url(text: str) -> str | None:
+def check_relay_url(text: str) -> str | None:
     """Check the URL of a relay."""
     try:
         parse_relay(text)

@@ -46,7 +46,7 @@ class Secret:
         authority, slash, path = rest.partition("/")
         user, at, host = authority.rpartition("@")
         name = user.partition(":")[0] + ":********" if ":" in user else user
-        return f"{scheme}://{name}{at}{host}{slash}{_SECRET_PARAMETER.sub('********', path)}"
+        return _SECRET_PARAMETER.sub("********", f"{scheme}://{name}{at}{host}{slash}{path}")
 
     def __repr__(self) -> str:
         return f"Secret({self.masked()!r})"
@@ -60,7 +60,7 @@ class Secret:
         return hash(self._text)
 
 
-def host_name(text: str) -> str | None:
+def check_host_name(text: str) -> str | None:
     """Check a host name of ASCII labels (RFC 1123 §2.1; underscores as DNS allows them)."""
     labels = text.removesuffix(".").split(".")
     if len(text) > 253 or not all(_LABEL.match(label) for label in labels):
@@ -68,7 +68,7 @@ def host_name(text: str) -> str | None:
     return None
 
 
-def network(text: str) -> str | None:
+def check_network(text: str) -> str | None:
     """Check an IP address or a range of them."""
     try:
         ipaddress.ip_network(text)
@@ -77,29 +77,32 @@ def network(text: str) -> str | None:
     return None
 
 
-def web_url(text: str) -> str | None:
+def check_web_url(text: str) -> str | None:
     """Check an absolute http or https URL without a query."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         return "must be a URL such as https://mail.example.com"
     return None
 
 
-def database_url(text: str) -> str | None:
+def check_database_url(text: str) -> str | None:
     """Check that a database is of a kind we speak to."""
     if not text.startswith(("sqlite:///", "postgresql://", "postgres://")):
         return "must begin with sqlite:/// or postgresql://"
     return None
 
 
-def blobs_url(text: str) -> str | None:
+def check_blobs_url(text: str) -> str | None:
     """Check that a blob store is of a kind we speak to."""
     if not text.startswith(("file://", "s3://", "gs://", "az://")):
         return "must begin with file://, s3://, gs:// or az://"
     return None
 
 
-def master_key(text: str) -> str | None:
+def check_master_key(text: str) -> str | None:
     """Check that a master key is base64 of 32 octets."""
     try:
         octets = base64.b64decode(text.strip(), validate=True)
@@ -110,7 +113,7 @@ def master_key(text: str) -> str | None:
     return None
 
 
-def endpoint(text: str) -> str | None:
+def check_endpoint(text: str) -> str | None:
     """Check an IP address with an optional port, such as `127.0.0.1:5353` or `[::1]:53`."""
     try:
         split_endpoint(text, 53)

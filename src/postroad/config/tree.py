@@ -10,17 +10,17 @@ from typing import Annotated
 
 import msgspec
 
-from postroad.config.relay import relay_url
+from postroad.config.relay import check_relay_url
 from postroad.config.setting import (
     Say,
     Secret,
-    blobs_url,
-    database_url,
-    endpoint,
-    host_name,
-    master_key,
-    network,
-    web_url,
+    check_blobs_url,
+    check_database_url,
+    check_endpoint,
+    check_host_name,
+    check_master_key,
+    check_network,
+    check_web_url,
 )
 
 KIB = 1024
@@ -73,7 +73,7 @@ class Database(msgspec.Struct, frozen=True):
         Say(
             "Database as sqlite:///path or postgresql://user:password@host/name; "
             "unset, the SQLite file postroad.db in the data directory.",
-            check=database_url,
+            check=check_database_url,
         ),
     ] = None
     pool: Annotated[int, Say("Connections kept open to the database, besides the one that writes.", 1, 200)] = 8
@@ -88,7 +88,7 @@ class Blobs(msgspec.Struct, frozen=True):
         Say(
             "Blob store as file:///path, s3://bucket/prefix, gs://bucket or az://container; "
             "unset, the folder blobs in the data directory.",
-            check=blobs_url,
+            check=check_blobs_url,
         ),
     ] = None
 
@@ -99,7 +99,7 @@ class Http(msgspec.Struct, frozen=True):
     host: Annotated[str, Say("Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Say("Port to listen on; 0 takes any free one.", 0, _PORT)] = 8025
     public_url: Annotated[
-        str | None, Say("URL at which others reach this server, used in links that are sent out.", check=web_url)
+        str | None, Say("URL at which others reach this server, used in links that are sent out.", check=check_web_url)
     ] = None
     max_body_octets: Annotated[int, Say("Largest request body.", KIB, GIB)] = 64 * MIB
     max_requests: Annotated[
@@ -107,7 +107,10 @@ class Http(msgspec.Struct, frozen=True):
     ] = 1024
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Say("Addresses and ranges of reverse proxies whose X-Forwarded-For and -Proto are believed.", check=network),
+        Say(
+            "Addresses and ranges of reverse proxies whose X-Forwarded-For and -Proto are believed.",
+            check=check_network,
+        ),
     ] = ()
 
 
@@ -159,7 +162,7 @@ class RouteRule(msgspec.Struct, frozen=True):
     project: Annotated[str, Say("Name or identifier of the project it holds for; * for all.")] = "*"
     domain: Annotated[str, Say("Recipient domain it holds for; *.example.com for those below it, * for all.")] = "*"
     name: Annotated[str, Say("Name of the relay, shown with attempts.")] = "relay"
-    relay_url: Annotated[Secret | None, Say("The relay, when route is relay.", check=relay_url)] = None
+    relay_url: Annotated[Secret | None, Say("The relay, when route is relay.", check=check_relay_url)] = None
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -187,16 +190,18 @@ class Delivery(msgspec.Struct, frozen=True):
     relay_url: Annotated[
         Secret | None,
         Say(
-            "The relay, when route is relay, such as smtp://user:password@host:587?security=starttls.", check=relay_url
+            "The relay, when route is relay, such as smtp://user:password@host:587?security=starttls.",
+            check=check_relay_url,
         ),
     ] = None
     routes: Annotated[tuple[RouteRule, ...], Say("Exceptions to the route, by project and recipient domain.")] = ()
     hostname: Annotated[
-        str | None, Say("This server's public name, for EHLO, Message-ID and Received.", check=host_name)
+        str | None, Say("This server's public name, for EHLO, Message-ID and Received.", check=check_host_name)
     ] = None
     mx_port: Annotated[int, Say("Port on which mail exchangers are spoken to.", 1, _PORT)] = 25
     resolvers: Annotated[
-        tuple[str, ...], Say("DNS resolvers as address or address:port; none: those of the system.", check=endpoint)
+        tuple[str, ...],
+        Say("DNS resolvers as address or address:port; none: those of the system.", check=check_endpoint),
     ] = ()
     dns_timeout_s: Annotated[float, Say("Time allowed for one DNS question with its retries.", 0.1, 60)] = 10
     allow_private_addresses: Annotated[
@@ -240,7 +245,7 @@ class ReturnPath(msgspec.Struct, frozen=True):
 
     domain: Annotated[
         str | None,
-        Say("Domain of the envelope sender for domains without a return path of their own.", check=host_name),
+        Say("Domain of the envelope sender for domains without a return path of their own.", check=check_host_name),
     ] = None
 
 
@@ -264,7 +269,7 @@ class Webhooks(msgspec.Struct, frozen=True):
     ] = False
     allowed_ports: Annotated[tuple[int, ...], Say("Ports that endpoints may have.", 1, _PORT)] = (443, 80, 8443)
     proxy: Annotated[
-        Secret | None, Say("Forward proxy for all webhooks, such as http://proxy.internal:4750.", check=web_url)
+        Secret | None, Say("Forward proxy for all webhooks, such as http://proxy.internal:4750.", check=check_web_url)
     ] = None
     disable_after_days: Annotated[
         float, Say("An endpoint that has only failed for this long is switched off.", 0.01, 365)
@@ -279,7 +284,7 @@ class Secrets(msgspec.Struct, frozen=True):
         Say(
             "Base64 of 32 octets that encrypts DKIM keys and webhook secrets and signs return paths; "
             "keep a copy, without it they are lost.",
-            check=master_key,
+            check=check_master_key,
         ),
     ] = None
 
@@ -290,12 +295,13 @@ class Domains(msgspec.Struct, frozen=True):
     require_verified: Annotated[bool, Say("Whether only domains whose DNS records were found may send.")] = True
     recheck_s: Annotated[int, Say("How often the records of a verified domain are looked up.", 1, 30 * DAY)] = 6 * HOUR
     pending_recheck_s: Annotated[int, Say("How often those of an unverified domain are.", 1, DAY)] = 5 * MINUTE
-    selector_prefix: Annotated[str, Say("How the selectors of new DKIM keys begin.", check=host_name)] = "pr"
+    selector_prefix: Annotated[str, Say("How the selectors of new DKIM keys begin.", check=check_host_name)] = "pr"
     spf_include: Annotated[
-        str | None, Say("Host to name in wanted SPF records; unset: the return path's domain.", check=host_name)
+        str | None, Say("Host to name in wanted SPF records; unset: the return path's domain.", check=check_host_name)
     ] = None
     tracking_host: Annotated[
-        str | None, Say("Host that tracking CNAMEs are to point at; unset: that of http.public_url.", check=host_name)
+        str | None,
+        Say("Host that tracking CNAMEs are to point at; unset: that of http.public_url.", check=check_host_name),
     ] = None
 
 
@@ -303,7 +309,9 @@ class Log(msgspec.Struct, frozen=True):
     """What is logged to standard error."""
 
     level: Annotated[LogLevel, Say("Least severity that is logged: debug, info, warning or error.")] = LogLevel.INFO
-    format: Annotated[LogFormat, Say("json, text for people, or auto: text on a terminal.")] = LogFormat.AUTO
+    format: Annotated[LogFormat, Say("Shape of a line: json, text for people, or auto (text on a terminal).")] = (
+        LogFormat.AUTO
+    )
 
 
 class Settings(msgspec.Struct, frozen=True):

@@ -1,0 +1,106 @@
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from postroad.config import Settings, check_production, for_development, load
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+@pytest.fixture
+def safe(tmp_path):
+    directory = tmp_path / "data"
+    directory.mkdir(mode=0o750)
+    return {
+        "POSTROAD_DATA_DIRECTORY": str(directory),
+        "POSTROAD_SECRETS_MASTER_KEY": KEY,
+        "POSTROAD_DELIVERY_HOSTNAME": "mail.example.com",
+        "POSTROAD_HTTP_PUBLIC_URL": "https://mail.example.com",
+        "POSTROAD_RETURN_PATH_DOMAIN": "bounces.example.com",
+    }
+
+
+@pytest.fixture
+def unsafe(safe, tmp_path):
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+
+    def settings_named(**changes: str | None) -> list[str]:
+        environment = safe | {f"POSTROAD_{name.upper()}": value for name, value in changes.items() if value is not None}
+        for name in (name for name, value in changes.items() if value is None):
+            del environment[f"POSTROAD_{name.upper()}"]
+        return [problem.setting for problem in check_production(load(empty, environment))]
+
+    return settings_named
+
+
+def test_a_complete_configuration_is_safe(unsafe):
+    assert unsafe() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"secrets_master_key": None}, "secrets.master_key"),
+        ({"delivery_hostname": None}, "delivery.hostname"),
+        ({"delivery_hostname": "mail"}, "delivery.hostname"),
+        ({"delivery_hostname": "mail.local"}, "delivery.hostname"),
+        ({"return_path_domain": None}, "return_path.domain"),
+        ({"http_public_url": None}, "http.public_url"),
+        ({"http_public_url": "http://mail.example.com"}, "http.public_url"),
+        ({"http_host": "0.0.0.0"}, "http.trusted_proxies"),
+        ({"http_host": "mail.example.com"}, "http.trusted_proxies"),
+        ({"delivery_route": "capture"}, "delivery.route"),
+        ({"delivery_routes": '[{"route": "capture"}]'}, "delivery.route"),
+        ({"delivery_route": "relay"}, "delivery.relay_url"),
+        ({"delivery_routes": '[{"route": "relay"}]'}, "delivery.routes"),
+        ({"delivery_allow_private_addresses": "true"}, "delivery.allow_private_addresses"),
+        ({"webhooks_allow_private_addresses": "true"}, "webhooks.allow_private_addresses"),
+        ({"domains_require_verified": "false"}, "domains.require_verified"),
+    ],
+)
+def test_an_unsafe_setting_is_named(unsafe, changes, setting):
+    assert unsafe(**changes) == [setting]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"http_host": "0.0.0.0", "http_trusted_proxies": "10.0.0.1"},
+        {"http_host": "localhost"},
+        {"http_host": "::1"},
+        {"delivery_route": "relay", "delivery_relay_url": "smtp://relay.example.com"},
+        {"data_directory": "/nonexistent/data"},
+    ],
+)
+def test_a_safe_variation_passes(unsafe, changes):
+    assert unsafe(**changes) == []
+
+
+def test_a_data_directory_that_everybody_may_enter_is_unsafe(unsafe, safe):
+    Path(safe["POSTROAD_DATA_DIRECTORY"]).chmod(0o755)
+    assert unsafe() == ["data.directory"]
+
+
+def test_a_data_directory_that_is_not_ours_is_told(unsafe, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert unsafe() == ["data.directory"]
+
+
+def test_every_problem_is_a_sentence_that_says_what_to_do():
+    for problem in check_production(Settings()):
+        assert problem.sentence.count(". ") >= 1 or " must be " in problem.sentence
+
+
+def test_in_development_nothing_leaves_the_machine(unsafe, safe, tmp_path):
+    file = tmp_path / "relay.toml"
+    file.write_text(
+        "[delivery]\nroute = 'relay'\nrelay_url = 'smtp://relay.example.com'\n[[delivery.routes]]\nroute='mx'"
+    )
+    settings = for_development(load(file, {}))
+    assert (settings.delivery.route, settings.delivery.routes, settings.delivery.relay_url) == ("capture", (), None)
+    assert settings.delivery.hostname == "localhost"
+    assert not settings.domains.require_verified
+    assert settings.webhooks.allow_private_addresses
