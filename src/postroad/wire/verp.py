@@ -1,0 +1,43 @@
+"""Variable envelope return paths: they say which delivery a bounce is about, and nobody else can make one.
+
+The local part is `b+<id>.<mac>`: the delivery's 26 characters, then 80 bits of HMAC-SHA256 over them. It is 45 octets
+long and survives systems that change the case of local parts. Without the key no bounce can be forged for a delivery.
+"""
+
+import base64
+import hmac
+import re
+from typing import Final
+
+_MAC_OCTETS: Final = 10
+_LOCAL = re.compile(r"b\+([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{16})")
+_ID = re.compile(r"dlv_([0-9a-hjkmnp-tv-z]{26})")
+
+
+def make(delivery_id: str, key: bytes) -> str:
+    """Return the local part of the return path of a delivery.
+
+    Args:
+        delivery_id: `dlv_` and 26 characters of Crockford's base 32 in lower case.
+        key: The secret of the installation, 16 octets or more.
+
+    Raises:
+        ValueError: The identifier has another shape.
+    """
+    found = _ID.fullmatch(delivery_id)
+    if found is None:
+        raise ValueError("a return path is for a delivery")
+    return f"b+{found.group(1)}.{_mac(found.group(1), key)}"
+
+
+def read(local: str, key: bytes) -> str | None:
+    """Return the delivery that a return path was made for with this key, or None; in constant time for the MAC."""
+    found = _LOCAL.fullmatch(local.lower()) if local.isascii() else None
+    if found is None or not hmac.compare_digest(_mac(found.group(1), key), found.group(2)):
+        return None
+    return f"dlv_{found.group(1)}"
+
+
+def _mac(identifier: str, key: bytes) -> str:
+    digest = hmac.digest(key, b"verp:" + identifier.encode(), "sha256")
+    return base64.b32encode(digest[:_MAC_OCTETS]).decode().lower()
