@@ -5,6 +5,7 @@ the caller draws, and two zero bits in front. Events differ: an event's identifi
 also serves as the cursor of the feed.
 """
 
+from collections.abc import Callable
 from typing import NewType
 
 from postroad.model.clock import Instant
@@ -18,6 +19,9 @@ DomainId = NewType("DomainId", str)
 DkimKeyId = NewType("DkimKeyId", str)
 SuppressionId = NewType("SuppressionId", str)
 WebhookId = NewType("WebhookId", str)
+
+Mint = Callable[[str], str]
+"""Makes a new identifier for a prefix: `mint` with the clock and the entropy of the running server."""
 
 ENTROPY_OCTETS = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -50,3 +50,11 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Instant | None = None
     revoked_at: Instant | None = None
     last_used_at: Instant | None = None
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: a project through one of its keys, from an address."""
+
+    project: Project
+    key: ApiKey
+    ip: str

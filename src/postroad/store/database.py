@@ -1,0 +1,329 @@
+"""The door to the store: group-committed writes and concurrent reads, both away from the event loop.
+
+Waiting units of work share one transaction and one fsync. A unit is a plain function over a connection; it may run more
+than once (after a deadlock, or alone when its group failed), so it must do nothing but SQL. Units given through
+`write_each` with the same function are gathered further: the function is called once with all their items, so that
+one statement carries many rows.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from postroad.model.errors import Unavailable
+from postroad.store import engines
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Unit = Callable[[Connection], T]
+UnitOfMany = Callable[[Connection, list[Item]], Sequence[T]]
+
+_log = structlog.get_logger("postroad.store")
+_TRIES = 5
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A unit that waits, and the future of whoever waits for it."""
+
+    function: Callable[..., Any]
+    item: Any
+    gathered: bool
+    patient: bool
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    outcome: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the writers did since the start; read by the metrics."""
+
+    transactions: int = 0
+    units: int = 0
+    failures: int = 0
+    busy_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _State:
+    pending: int = 0
+    closing: bool = False
+    broken: bool = False
+    counters: Counters = field(default_factory=Counters)
+
+
+class Database:
+    """One store, over SQLite or PostgreSQL."""
+
+    def __init__(
+        self, url: str, *, readers: int = 4, writers: int = 1, group: int = 512, backlog: int = 20_000
+    ) -> None:
+        """Open the store; on SQLite take the file's lock.
+
+        Args:
+            url: `sqlite:///FILE` or `postgresql://…`.
+            readers: threads that read.
+            writers: threads that write; SQLite has one, whatever is given.
+            group: units in one transaction at the most.
+            backlog: units that may wait; one more is refused as `overloaded`.
+
+        Raises:
+            engines.AlreadyOpen: another process holds the SQLite file.
+        """
+        self.url = url
+        self.engine_name = engines.engine_name(url)
+        self._lock_descriptor: int | None = None
+        if self.engine_name == "sqlite":
+            path = engines.sqlite_path(url)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_descriptor = engines.hold_file(path)
+            writers = 1
+        self._writer_engine: Engine = engines.connect_writer(url, connections=writers + 1)
+        self._reader_engine: Engine = engines.connect_readers(url, connections=readers)
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._group = group
+        self._backlog = backlog
+        self._state = _State()
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
+        self._threads = [
+            threading.Thread(target=self._write_loop, name=f"store-write-{n}", daemon=True) for n in range(writers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def counters(self) -> Counters:
+        """What the writers did since the start."""
+        return self._state.counters
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait or run."""
+        return self._state.pending
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of writes, for migrations only."""
+        return self._writer_engine
+
+    async def write(self, function: Unit[T], *, patient: bool = False) -> T:
+        """Run `function` in a write transaction and return its result once that is durable.
+
+        With `patient`, an engine that is away is waited for; without, `Unavailable` is raised.
+        """
+        result: T = await self._submit(function, None, gathered=False, patient=patient)
+        return result
+
+    async def write_each(self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False) -> T:
+        """Run `function` over this item and all others that wait for it; return this item's result once durable.
+
+        `function` answers with one result an item, in order; an exception in an item's place is raised to that item.
+        """
+        result: T = await self._submit(function, item, gathered=True, patient=patient)
+        return result
+
+    async def read(self, function: Unit[T]) -> T:
+        """Run `function` in a read transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, function)
+
+    def read_now(self, function: Unit[T]) -> T:
+        """Run `function` in a read transaction on the calling thread."""
+        try:
+            with self._reader_engine.begin() as connection:
+                return function(connection)
+        except DBAPIError as error:
+            if engines.is_away(error):
+                raise _unavailable() from error
+            raise
+
+    def write_now(self, function: Unit[T]) -> T:
+        """Run `function` in a write transaction of its own on the calling thread (start-up and commands).
+
+        On SQLite, call it only while no unit waits: the writer connection is shared.
+        """
+        with self._writer_engine.begin() as connection:
+            return function(connection)
+
+    def close(self) -> None:
+        """Finish the waiting units and give the store back."""
+        self._state.closing = True
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._readers.shutdown()
+        self._reader_engine.dispose()
+        self._writer_engine.dispose()
+        if self._lock_descriptor is not None:
+            engines.release_file(self._lock_descriptor)
+            self._lock_descriptor = None
+
+    async def _submit(self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool) -> Any:
+        state = self._state
+        if state.broken or state.closing:
+            raise _unavailable()
+        if not patient and state.pending >= self._backlog:
+            raise Unavailable("overloaded", "The store is behind; nothing was stored.", retry_after_s=1)
+        loop = asyncio.get_running_loop()
+        work = _Work(function, item, gathered, patient, loop.create_future(), loop)
+        state.pending += 1
+        self._queue.put(work)
+        return await work.future
+
+    # --- on the writers' threads -------------------------------------------------------------------------------------
+
+    def _write_loop(self) -> None:
+        while (works := self._take()) is not None:
+            began = time.monotonic()
+            self._carry_out(works)
+            counters = self._state.counters
+            counters.busy_s += time.monotonic() - began
+            counters.units += len(works)
+            self._answer(works)
+
+    def _take(self) -> list[_Work] | None:
+        first = self._queue.get()
+        if first is None:
+            return None
+        works = [first]
+        try:
+            while len(works) < self._group:
+                work = self._queue.get_nowait()
+                if work is None:
+                    self._queue.put(None)
+                    break
+                works.append(work)
+        except Empty:
+            pass
+        return works
+
+    def _carry_out(self, works: list[_Work]) -> None:
+        """Run the units until each has an outcome or an error."""
+        tries = 0
+        left = works
+        while left:
+            tries += 1
+            try:
+                self._transact(left)
+            except DBAPIError as error:
+                self._state.counters.failures += 1
+                left = self._after_failure(left, error, tries)
+            except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to this thread
+                _fail(left, error)
+                return
+            else:
+                self._state.counters.transactions += 1
+                return
+
+    def _after_failure(self, works: list[_Work], error: DBAPIError, tries: int) -> list[_Work]:
+        """Say which units are tried again after their transaction failed as a whole; the others get their error."""
+        if engines.is_broken(error):
+            self._state.broken = True
+            _log.critical("store_broken", error=type(error.orig).__name__)
+            _fail(works, _unavailable())
+            return []
+        if engines.is_transient(error) and tries < _TRIES:
+            time.sleep(0.005 * tries)
+            return works
+        if not engines.is_away(error):
+            _fail(works, error)
+            return []
+        _log.warning("store_away", error=type(error.orig).__name__, tries=tries)
+        _fail([work for work in works if not work.patient], _unavailable())
+        patient = [work for work in works if work.patient]
+        self._answer([work for work in works if not work.patient])
+        works[:] = patient
+        if patient:
+            if self._state.closing:
+                _fail(patient, _unavailable())
+                return []
+            time.sleep(min(0.1 * 2 ** min(tries, 5), 2.0))
+        return patient
+
+    def _transact(self, works: list[_Work]) -> None:
+        groups: dict[object, list[_Work]] = {}
+        for work in works:
+            groups.setdefault(work.function if work.gathered else work, []).append(work)
+            work.error = None
+        with self._writer_engine.begin() as connection:
+            alone = len(groups) == 1
+            for group in groups.values():
+                _run_group(connection, group, alone=alone)
+
+    def _answer(self, works: list[_Work]) -> None:
+        """Hand the outcomes back to their loops, one wake-up for each loop."""
+        loops: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
+        for work in works:
+            loops.setdefault(work.loop, []).append(work)
+        self._state.pending -= len(works)
+        for loop, answered in loops.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, answered)
+
+
+def _run_group(connection: Connection, group: list[_Work], *, alone: bool) -> None:
+    """Run one group in a savepoint; when a group of many fails, run each of its units in one of its own."""
+    try:
+        if alone and len(group) == 1:
+            _run(connection, group)
+        else:
+            with connection.begin_nested():
+                _run(connection, group)
+    except DBAPIError as error:
+        if engines.is_away(error) or engines.is_transient(error) or (alone and len(group) == 1):
+            raise
+        _run_singly(connection, group, error)
+    except Exception as error:
+        if alone and len(group) == 1:
+            raise
+        _run_singly(connection, group, error)
+
+
+def _run_singly(connection: Connection, group: list[_Work], error: Exception) -> None:
+    if len(group) == 1:
+        group[0].error = error
+        return
+    for work in group:
+        _run_group(connection, [work], alone=False)
+
+
+def _run(connection: Connection, group: list[_Work]) -> None:
+    first = group[0]
+    if not first.gathered:
+        first.outcome = first.function(connection)
+        return
+    for work, outcome in zip(group, first.function(connection, [work.item for work in group]), strict=True):
+        if isinstance(outcome, BaseException):
+            work.error = outcome
+        else:
+            work.outcome = outcome
+
+
+def _fail(works: list[_Work], error: BaseException) -> None:
+    for work in works:
+        work.error = error
+
+
+def _resolve(works: list[_Work]) -> None:
+    for work in works:
+        if work.future.done():
+            continue  # whoever waited has gone away; the work is done all the same
+        if work.error is not None:
+            work.future.set_exception(work.error)
+        else:
+            work.future.set_result(work.outcome)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("store_unavailable", "The store cannot be written now; nothing was stored.", retry_after_s=2)

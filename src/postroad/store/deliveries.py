@@ -1,0 +1,208 @@
+"""The queue: lease what is due, hand back what was not tried, take over what a dead node held.
+
+A lease is fenced: it carries a token that grows with each lease, and a settle under an older token changes nothing. No
+transaction is held while the network is spoken to, and nothing here ever deletes.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+from postroad.model.clock import MINUTE, Instant
+from postroad.model.delivery import Lease, State
+from postroad.model.event import EventType
+from postroad.model.ids import DeliveryId, MessageId, ProjectId
+from postroad.model.message import Mode
+from postroad.model.reason import Reason
+from postroad.model.suppression import fold
+from postroad.model.verdict import Verdict
+from postroad.store import bulk, engines
+from postroad.store.messages import find_suppressed, suppression_reason
+from postroad.store.schema import attempts, deliveries
+from postroad.store.settlements import Settlement, settle
+
+CRASH_BACKOFF = 15 * MINUTE
+"""Next attempt of a delivery whose lease nobody ever settles, written with the lease itself."""
+
+
+class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dispatcher has room for."""
+
+    now: Instant
+    limit: int
+    node: str
+    boot: str
+    """Names this run of the node: a lease of another run is nobody's."""
+    duration: int
+    """Microseconds until the lease lapses."""
+    without_domains: tuple[str, ...] = ()
+    """Recipient domains that have no room."""
+
+
+_LEASED = ", ".join(
+    [
+        f"deliveries.{name}"
+        for name in (
+            "id", "message_id", "project_id", "lease_token", "lease_until", "attempts", "failures", "recipient", "domain",
+            "stream", "mode", "first_due_at", "expires_at", "in_doubt", "noticed_at", "reason",
+        )
+    ]
+)  # fmt: skip
+_reason = msgspec.json.Decoder(Reason)
+_ATTEMPT_COLUMNS = ("delivery_id", "number", "node", "started_at", "signers")
+
+
+def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
+    """Lease up to `limit` due deliveries, oldest due first, and write an attempt row for each.
+
+    What a suppression has caught since it was accepted ends here, and is not leased.
+    """
+    until = Instant(engines.now(connection, request.now) + request.duration)
+    locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
+    without = request.without_domains
+    excluded = f"AND d.domain NOT IN ({', '.join('?' * len(without))}) " if without else ""
+    held = (until, request.node, request.boot, request.now + CRASH_BACKOFF, request.now)
+    rows = bulk.run(
+        connection,
+        "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "  # noqa: S608 - parameters are bound
+        "lease_until = ?, lease_node = ?, lease_boot = ?, next_at = ?, updated_at = ? WHERE deliveries.id IN ("
+        "SELECT d.id FROM deliveries d WHERE d.state IN ('scheduled', 'queued', 'deferred') "
+        f"AND d.next_at <= ? {excluded}"
+        "AND d.project_id NOT IN (SELECT p.id FROM projects p WHERE p.paused_at IS NOT NULL) "
+        f"ORDER BY d.next_at LIMIT ?{locked}) RETURNING {_LEASED}",
+        (*held, request.now, *without, request.limit),
+    )
+    if not rows:
+        return []
+    bulk.insert(
+        connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], request.node, request.now, "[]") for row in rows]
+    )
+    leases = _with_messages(connection, rows)
+    return _drop_suppressed(connection, leases, request.now)
+
+
+def reclaim(
+    connection: Connection, *, now: Instant, node: str, boot: str, duration: int, limit: int, own: bool
+) -> list[tuple[Lease, str]]:
+    """Take over leases that nobody will settle, with the name of the node that held them.
+
+    With `own`, those of earlier runs of this node, whenever they lapse; without, all that have lapsed by the
+    database's clock. The attempt that was open stays the same: judge it, and settle it under the new token.
+    """
+    clock = engines.now(connection, now)
+    locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
+    which = "d.lease_node = ? AND d.lease_boot <> ?" if own else "d.lease_until < ?"
+    chosen = bulk.run(
+        connection,
+        f"SELECT d.id, d.lease_node FROM deliveries d WHERE d.state = 'sending' AND {which} LIMIT ?{locked}",  # noqa: S608 - parameters are bound
+        (node, boot, limit) if own else (clock, limit),
+    )
+    holders = {row[0]: row[1] for row in chosen}
+    rows = bulk.update(
+        connection,
+        deliveries,
+        keys=("id",),
+        columns=("lease_until", "lease_node", "lease_boot", "updated_at"),
+        rows=[(name, clock + duration, node, boot, now) for name in holders],
+        condition="deliveries.state = 'sending'",
+        returning=_LEASED,
+        also="lease_token = deliveries.lease_token + 1",
+    )
+    return [(taken, holders[taken.delivery_id]) for taken in _with_messages(connection, rows)]
+
+
+def hand_back(connection: Connection, leases: Sequence[Lease], now: Instant) -> None:
+    """Give leases back of which nothing was tried: due again at once, the attempt counted as canceled."""
+    bulk.update(
+        connection,
+        deliveries,
+        keys=("id", "lease_token"),
+        columns=("state", "next_at", "lease_until", "lease_node", "lease_boot", "updated_at"),
+        rows=[(x.delivery_id, x.token, State.QUEUED.value, now, None, None, None, now) for x in leases],
+        condition="deliveries.state = 'sending'",
+    )
+    bulk.update(
+        connection,
+        attempts,
+        keys=("delivery_id", "number"),
+        columns=("finished_at", "outcome"),
+        rows=[(x.delivery_id, x.attempt, now, "handed_back") for x in leases],
+    )
+
+
+def next_due(connection: Connection, after: Instant) -> Instant | None:
+    """Return when the next delivery becomes due that is not due yet."""
+    rows = bulk.run(
+        connection,
+        "SELECT min(next_at) FROM deliveries WHERE state IN ('scheduled', 'queued', 'deferred') AND next_at > ?",
+        (after,),
+    )
+    return None if rows[0][0] is None else Instant(rows[0][0])
+
+
+def _with_messages(connection: Connection, rows: Iterable[Any]) -> list[Lease]:
+    rows = list(rows)
+    found = {
+        row[0]: row
+        for row in bulk.select_in(
+            connection,
+            "SELECT id, sender, header_id, created_at, content, content_sha256 FROM messages WHERE id IN (:values)",
+            list({row[1] for row in rows}),
+        )
+    }
+    tried = [row[0] for row in rows if row[5] > 1 and row[6] + row[13] > 0]
+    digests: dict[str, bytes] = {}
+    for delivery, digest in bulk.select_in(
+        connection,
+        "SELECT delivery_id, digest FROM attempts "
+        "WHERE digest IS NOT NULL AND delivery_id IN (:values) ORDER BY number",
+        tried,
+    ):
+        digests.setdefault(delivery, bytes(digest))
+    return [_lease(row, found[row[1]], digests.get(row[0])) for row in rows]
+
+
+def _lease(row: Any, message: Any, digest: bytes | None) -> Lease:
+    return Lease(
+        delivery_id=DeliveryId(row[0]),
+        message_id=MessageId(row[1]),
+        project_id=ProjectId(row[2]),
+        token=row[3],
+        until=row[4],
+        attempt=row[5],
+        failures=row[6],
+        recipient=row[7],
+        domain=row[8],
+        stream=row[9],
+        mode=Mode(row[10]),
+        first_due_at=row[11],
+        expires_at=row[12],
+        in_doubt=row[13],
+        noticed_at=row[14],
+        reason=None if row[15] is None else _reason.decode(row[15]),
+        sender=message[1],
+        header_id=message[2],
+        accepted_at=message[3],
+        content=None if message[4] is None else bytes(message[4]),
+        content_sha256=message[5],
+        digest=digest,
+    )
+
+
+def _drop_suppressed(connection: Connection, leases: list[Lease], now: Instant) -> list[Lease]:
+    suppressed = find_suppressed(connection, [(x.project_id, fold(x.recipient)) for x in leases])
+    if not suppressed:
+        return leases
+    kept: list[Lease] = []
+    ended: list[Settlement] = []
+    for x in leases:
+        reason = suppression_reason(suppressed, x.project_id, x.recipient, x.stream, now)
+        if reason is None:
+            kept.append(x)
+            continue
+        verdict = Verdict(state=State.SUPPRESSED, reason=reason, failures=x.failures, event=EventType.SUPPRESSED)
+        ended.append(Settlement(lease=x, verdict=verdict, at=now, attempt=None))
+    settle(connection, ended)
+    return kept

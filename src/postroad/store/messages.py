@@ -1,0 +1,262 @@
+"""Accepting: messages, their deliveries, labels, idempotency keys and first events, in one transaction.
+
+What is written here is what a 202 promises.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import select, text
+from sqlalchemy.engine import Connection
+
+from postroad.model.clock import Instant
+from postroad.model.delivery import State
+from postroad.model.errors import Refused
+from postroad.model.event import EventType, NewEvent
+from postroad.model.ids import DeliveryId, MessageId, ProjectId
+from postroad.model.message import Message, Role
+from postroad.model.reason import Action, Class, Permanence, Reason, Scope
+from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
+from postroad.store import bulk, engines, events
+from postroad.store.schema import deliveries, idempotency_keys, message_labels, messages
+
+Suppressed = dict[tuple[str, str], list[tuple[str, str, Instant | None]]]
+"""By project and folded address: scope, cause and end of each suppression."""
+
+
+class NewDelivery(msgspec.Struct, frozen=True):
+    """A recipient of a message about to be accepted."""
+
+    id: DeliveryId
+    recipient: str
+    domain: str
+    role: Role
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """A message about to be accepted, valid in every respect."""
+
+    message: Message
+    deliveries: tuple[NewDelivery, ...]
+    content: bytes | None
+    content_sha256: str | None = None
+
+
+class AcceptedDelivery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one recipient at the door."""
+
+    id: DeliveryId
+    to: str
+    state: State
+    reason: str | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """What became of one message."""
+
+    id: MessageId
+    deliveries: tuple[AcceptedDelivery, ...]
+
+
+class Idempotency(msgspec.Struct, frozen=True):
+    """The key of a request, and the digest of what it asked for."""
+
+    route: str
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """One request to accept messages. `render` makes the answer's body, which is kept with the idempotency key."""
+
+    project_id: ProjectId
+    at: Instant
+    messages: Sequence[NewMessage]
+    render: Callable[[Sequence[Accepted]], bytes]
+    status: int = 202
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered to one request once it is durable; `replayed` when an earlier one with its key was."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+_MESSAGE_COLUMNS = (
+    "id", "project_id", "mode", "stream", "sender", "subject", "header_id", "created_at", "send_at", "expires_at",
+    "tags", "metadata", "size", "content", "content_sha256",
+)  # fmt: skip
+_DELIVERY_COLUMNS = (
+    "id", "message_id", "project_id", "recipient", "folded", "domain", "role", "stream", "mode", "state", "attempts",
+    "failures", "in_doubt", "next_at", "first_due_at", "expires_at", "lease_token", "reason", "created_at",
+    "updated_at",
+)  # fmt: skip
+_LABEL_COLUMNS = ("project_id", "label", "message_id")
+_KEY_COLUMNS = ("project_id", "route", "key", "digest", "status", "response", "created_at")
+
+
+def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer | Refused]:
+    """Write all messages of the requests, and return their answers in order.
+
+    A request whose idempotency key is taken writes nothing: it gets the kept answer, or a refusal when it asks for
+    something else under the same key.
+    """
+    suppressed = find_suppressed(
+        connection, [(a.project_id, fold(d.recipient)) for a in acceptances for m in a.messages for d in m.deliveries]
+    )
+    rows = _Rows()
+    answers: list[Answer | Refused | None] = []
+    taken: dict[tuple[str, str, str], tuple[bytes, Answer]] = _kept(connection, acceptances)
+    for acceptance in acceptances:
+        key = _key(acceptance)
+        if key is not None and key in taken:
+            answers.append(_replay(acceptance, *taken[key]))
+            continue
+        accepted = [rows.add(acceptance, new, suppressed) for new in acceptance.messages]
+        answer = Answer(acceptance.status, acceptance.render(accepted))
+        if key is not None and acceptance.idempotency is not None:
+            taken[key] = (acceptance.idempotency.digest, Answer(answer.status, answer.body, replayed=True))
+            rows.keys.append((*key, acceptance.idempotency.digest, answer.status, answer.body, acceptance.at))
+        answers.append(answer)
+    rows.write(connection)
+    return [answer for answer in answers if answer is not None]
+
+
+def find_suppressed(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Suppressed:
+    """Return the suppressions of the given (project, folded address) pairs."""
+    if connection.execute(_any_suppression).first() is None:
+        return {}
+    found: Suppressed = {}
+    for project in {project for project, _ in wanted}:
+        addresses = sorted({address for owner, address in wanted if owner == project})
+        for row in bulk.select_in(connection, _suppressed_text, addresses, before=(project,)):
+            found.setdefault((project, row[0]), []).append((row[1], row[2], row[3]))
+    return found
+
+
+_any_suppression = text("SELECT 1 FROM suppressions LIMIT 1")
+_suppressed_text = (
+    "SELECT folded, scope, cause, expires_at FROM suppressions WHERE project_id = ? AND folded IN (:values)"
+)
+
+
+def suppression_reason(
+    suppressed: Suppressed, project: str, recipient: str, stream: str, now: Instant
+) -> Reason | None:
+    """Return why this recipient gets no mail of this stream, or None."""
+    for scope, cause, expires_at in suppressed.get((project, fold(recipient)), ()):
+        if scope in (WHOLE_PROJECT, stream) and (expires_at is None or expires_at > now):
+            where = "for the whole project" if scope == WHOLE_PROJECT else f"for the stream {scope}"
+            return Reason(
+                cls=Class.SUPPRESSED,
+                permanence=Permanence.PERMANENT,
+                scope=Scope.RECIPIENT,
+                action=Action.NONE,
+                rule=f"suppression.{Cause(cause).value}",
+                detail=f"The address is on the suppression list {where} ({cause}).",
+                evidence={"scope": scope, "cause": cause},
+            )
+    return None
+
+
+class _Rows:
+    """The rows of one transaction, gathered so that each table gets few statements."""
+
+    def __init__(self) -> None:
+        self.messages: list[bulk.Row] = []
+        self.deliveries: list[bulk.Row] = []
+        self.labels: list[bulk.Row] = []
+        self.keys: list[bulk.Row] = []
+        self.events: list[NewEvent] = []
+
+    def add(self, acceptance: Acceptance, new: NewMessage, suppressed: Suppressed) -> Accepted:
+        m = new.message
+        self.messages.append((
+            m.id, m.project_id, m.mode.value, m.stream, m.sender, m.subject, m.header_id, m.created_at, m.send_at,
+            m.expires_at, _text(m.tags), _text(m.metadata), m.size, new.content, new.content_sha256,
+        ))  # fmt: skip
+        self.labels += [(m.project_id, label, m.id) for label in labels_of(m)]
+        return Accepted(m.id, tuple([self._add_delivery(acceptance, m, d, suppressed) for d in new.deliveries]))
+
+    def _add_delivery(
+        self, acceptance: Acceptance, m: Message, d: NewDelivery, suppressed: Suppressed
+    ) -> AcceptedDelivery:
+        at = acceptance.at
+        due = m.send_at if m.send_at is not None and m.send_at > at else at
+        reason = suppressed and suppression_reason(suppressed, m.project_id, d.recipient, m.stream, at)
+        if reason:
+            state, next_at, document = State.SUPPRESSED, None, msgspec.json.encode(reason).decode()
+        else:
+            state, next_at, document = (State.SCHEDULED if due > at else State.QUEUED), due, None
+        self.deliveries.append((
+            d.id, m.id, m.project_id, d.recipient, fold(d.recipient), d.domain, d.role.value, m.stream, m.mode.value,
+            state.value, 0, 0, 0, next_at, due, m.expires_at, 0, document, at, at,
+        ))  # fmt: skip
+        self._tell(EventType.ACCEPTED, m, d, at)
+        if reason:
+            self._tell(EventType.SUPPRESSED, m, d, at, b'{"reason":' + msgspec.json.encode(reason) + b"}")
+            return AcceptedDelivery(d.id, d.recipient, state, reason.detail)
+        if state is State.SCHEDULED:
+            self._tell(EventType.SCHEDULED, m, d, at)
+        return AcceptedDelivery(d.id, d.recipient, state)
+
+    def _tell(self, kind: EventType, m: Message, d: NewDelivery, at: Instant, data: bytes = b"{}") -> None:
+        self.events.append(
+            NewEvent(project_id=m.project_id, type=kind, at=at, message_id=m.id, delivery_id=d.id, data=data)
+        )
+
+    def write(self, connection: Connection) -> None:
+        bulk.insert(connection, idempotency_keys, _KEY_COLUMNS, self.keys)
+        bulk.insert(connection, messages, _MESSAGE_COLUMNS, self.messages)
+        bulk.insert(connection, deliveries, _DELIVERY_COLUMNS, self.deliveries)
+        bulk.insert_new(connection, message_labels, _LABEL_COLUMNS, self.labels)
+        events.append(connection, self.events)
+
+
+def labels_of(message: Message) -> list[str]:
+    """Return the labels under which a message is found: `tag:NAME` and `meta:KEY=VALUE`."""
+    return [f"tag:{tag}" for tag in message.tags] + [f"meta:{key}={value}" for key, value in message.metadata.items()]
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode() if value else "[]" if isinstance(value, tuple) else "{}"
+
+
+def _key(acceptance: Acceptance) -> tuple[str, str, str] | None:
+    key = acceptance.idempotency
+    return None if key is None else (acceptance.project_id, key.route, key.key)
+
+
+def _replay(acceptance: Acceptance, digest: bytes, answer: Answer) -> Answer | Refused:
+    if acceptance.idempotency is not None and acceptance.idempotency.digest == digest:
+        return answer
+    return Refused(
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for a request with a different body; use a new key for a new request.",
+    )
+
+
+def _kept(
+    connection: Connection, acceptances: Sequence[Acceptance]
+) -> dict[tuple[str, str, str], tuple[bytes, Answer]]:
+    """Return the kept answers of the keys that are already taken."""
+    wanted = [(a.project_id, a.idempotency.route, a.idempotency.key) for a in acceptances if a.idempotency is not None]
+    if not wanted:
+        return {}
+    engines.lock_keys(connection, ["\x1f".join(key) for key in wanted])
+    found: dict[tuple[str, str, str], tuple[bytes, Answer]] = {}
+    table = idempotency_keys.c
+    for project, route in {(project, route) for project, route, _ in wanted}:
+        names = [key for owner, path, key in wanted if (owner, path) == (project, route)]
+        statement = select(table.key, table.digest, table.status, table.response).where(
+            table.project_id == project, table.route == route, table.key.in_(names)
+        )
+        for row in connection.execute(statement):
+            found[project, route, row.key] = (bytes(row.digest), Answer(row.status, bytes(row.response), replayed=True))
+    return found

@@ -1,0 +1,155 @@
+"""The end of a lease: what was tried and what follows, applied in one transaction.
+
+A lease is fenced by its token; a settlement under an older token changes nothing but the log.
+"""
+
+import msgspec
+from sqlalchemy.engine import Connection
+
+from postroad.model.attempt import Attempt
+from postroad.model.clock import Instant
+from postroad.model.delivery import Lease
+from postroad.model.event import EventType, NewEvent
+from postroad.model.ids import SuppressionId
+from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
+from postroad.model.verdict import Verdict
+from postroad.store import bulk, events
+from postroad.store.schema import attempts, deliveries, suppressions
+
+_encoder = msgspec.json.Encoder()
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a lease: what was tried and what follows."""
+
+    lease: Lease
+    verdict: Verdict
+    at: Instant
+    attempt: Attempt | None
+    """None: nothing was tried (expired or suppressed before the attempt)."""
+    digest: bytes | None = None
+    """SHA-256 of the octets that were sent."""
+    signers: tuple[str, ...] = ()
+    """Identifiers of the DKIM keys."""
+    suppression_id: SuppressionId | None = None
+    """Identifier of the suppression to add; given if the verdict asks for one."""
+
+
+def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
+    """Apply the verdicts, and tell for each whether the lease was still good.
+
+    Where it was not, somebody else owns the delivery: its state stays as it is, and when this attempt may have put a
+    copy into the recipient's hands that is written to the log.
+    """
+    good = {
+        row[0]
+        for row in bulk.update(
+            connection,
+            deliveries,
+            keys=("id", "lease_token"),
+            columns=(
+                "state", "next_at", "lease_until", "lease_node", "lease_boot", "failures", "in_doubt", "reason",
+                "noticed_at", "updated_at",
+            ),
+            rows=[_settled_row(s) for s in settlements],
+            condition="deliveries.state = 'sending'",
+            returning="deliveries.id",
+        )
+    }  # fmt: skip
+    bulk.update(
+        connection,
+        attempts,
+        keys=("delivery_id", "number"),
+        columns=("started_at", "finished_at", "outcome", "digest", "signers", "document"),
+        rows=[_attempt_row(s) for s in settlements if s.lease.delivery_id in good],
+    )
+    _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
+    events.append(connection, [e for s in settlements for e in _events(s, s.lease.delivery_id in good)])
+    return [s.lease.delivery_id in good for s in settlements]
+
+
+def _suppress(connection: Connection, settlements: list[Settlement]) -> None:
+    """Put the recipients on their projects' lists; one who is there already stays with the first cause."""
+    bulk.insert_new(
+        connection,
+        suppressions,
+        (
+            "id", "project_id", "scope", "folded", "address", "cause", "author", "evidence", "message_id",
+            "delivery_id", "created_at",
+        ),
+        [
+            (
+                s.suppression_id, s.lease.project_id, WHOLE_PROJECT, fold(s.lease.recipient), s.lease.recipient,
+                Cause.BOUNCE.value, "system", _encoder.encode(s.verdict.reason).decode(), s.lease.message_id,
+                s.lease.delivery_id, s.at,
+            )
+            for s in settlements
+        ],
+    )  # fmt: skip
+
+
+def _settled_row(s: Settlement) -> bulk.Row:
+    v = s.verdict
+    noticed = s.at if v.event is EventType.DEFERRED else s.lease.noticed_at
+    return (
+        s.lease.delivery_id, s.lease.token,
+        v.state.value, v.next_at, None, None, None, v.failures, s.lease.in_doubt + v.in_doubt,
+        _encoder.encode(v.reason).decode(), noticed, s.at,
+    )  # fmt: skip
+
+
+def _attempt_row(s: Settlement) -> bulk.Row:
+    document = None if s.attempt is None else _encoder.encode(s.attempt)
+    started = s.at if s.attempt is None else s.attempt.started_at
+    finished = s.at if s.attempt is None else s.attempt.finished_at
+    signers = _encoder.encode(s.signers).decode()
+    return (
+        s.lease.delivery_id, s.lease.attempt,
+        started, finished, s.verdict.state.value, s.digest, signers, document,
+    )  # fmt: skip
+
+
+def _events(s: Settlement, good: bool) -> list[NewEvent]:
+    kind = s.verdict.event
+    if not good:
+        tried = s.attempt is not None and (s.attempt.delivered or s.attempt.in_doubt)
+        kind = EventType.DUPLICATE_SUSPECTED if tried else None
+    if kind is None:
+        return []
+    told = [_event(s, kind, _encoder.encode(_facts(s)))]
+    if good and s.verdict.suppress:
+        added = {
+            "id": s.suppression_id, "address": s.lease.recipient, "cause": Cause.BOUNCE, "scope": WHOLE_PROJECT
+        }  # fmt: skip
+        told.append(_event(s, EventType.SUPPRESSION_ADDED, _encoder.encode({"suppression": added})))
+    return told
+
+
+def _event(s: Settlement, kind: EventType, data: bytes) -> NewEvent:
+    lease = s.lease
+    return NewEvent(
+        project_id=lease.project_id,
+        type=kind,
+        at=s.at,
+        message_id=lease.message_id,
+        delivery_id=lease.delivery_id,
+        data=data,
+    )
+
+
+def _facts(s: Settlement) -> dict[str, object]:
+    """What an event says of the attempt behind it (semantics of the event envelope)."""
+    facts: dict[str, object] = {"reason": s.verdict.reason}
+    if s.verdict.next_at is not None:
+        facts["next_attempt_at"] = s.verdict.next_at
+    if s.attempt is None:
+        return facts
+    attempt: dict[str, object] = {"number": s.lease.attempt, "phase": s.attempt.phase, "route": s.attempt.route}
+    for name in ("mx", "ip", "tls", "trouble"):
+        value = getattr(s.attempt, name)
+        if value is not None:
+            attempt[name] = value
+    if s.attempt.reply is not None:
+        attempt["smtp"] = s.attempt.reply
+    facts["attempt"] = attempt
+    return facts
