@@ -1,0 +1,77 @@
+"""One mail transaction as a client sees it: how its content is framed, and what came of it (RFC 5321 §3.3)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from postroad.wire.smtp.errors import MisuseError
+from postroad.wire.smtp.phase import Phase
+from postroad.wire.smtp.replies import Reply
+
+END_OF_DATA: Final = b".\r\n"
+
+
+class Ending(StrEnum):
+    """How a transaction ended."""
+
+    ANSWERED = "answered"
+    """The final dot was sent and answered: `final` says how."""
+    REFUSED = "refused"
+    """A reply before the final dot ended it: nothing was delivered."""
+    TOO_LARGE = "too_large"
+    """Larger than the server's SIZE: nothing was sent (RFC 1870 §6.1)."""
+    SMTPUTF8_MISSING = "smtputf8_missing"
+    """SMTPUTF8 was needed and not offered: nothing was sent (RFC 6531 §3.2)."""
+    EIGHT_BIT_MISSING = "eight_bit_missing"
+    """8BITMIME was needed and not offered: nothing was sent (RFC 6152 §3)."""
+    LOST = "lost"
+    """The connection was lost before the final dot could be complete: certainly not delivered."""
+    BROKEN = "broken"
+    """The peer said something that is not SMTP before the final dot was complete: certainly not delivered."""
+    IN_DOUBT = "in_doubt"
+    """The final dot was sent, as far as we know, and no usable answer came (RFC 1047)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a transaction, as facts.
+
+    Attributes:
+        ending: How it ended.
+        phase: Where it ended: the phase of the deciding reply or of the loss.
+        sender: The reply to MAIL.
+        recipients: The replies to each RCPT, in order; None where none came.
+        data: The reply to DATA.
+        final: The reply to the final dot, or one that came in the middle of the content and ended it.
+        closing: The 421 that ended it, wherever it came; it stands for every answer that did not come.
+        error: What the peer did wrong, as a sentence.
+    """
+
+    ending: Ending
+    phase: Phase
+    sender: Reply | None = None
+    recipients: tuple[Reply | None, ...] = ()
+    data: Reply | None = None
+    final: Reply | None = None
+    closing: Reply | None = None
+    error: str | None = None
+
+
+def frame(octets: bytes) -> bytes:
+    r"""Return message octets as they follow DATA, with dots stuffed and the final dot (RFC 5321 §4.5.2).
+
+    The result has exactly one CRLF.CRLF, counting the CRLF that ended DATA, and it is at the end.
+
+    Raises:
+        MisuseError: There is a CR or an LF that is not part of a CRLF: a lax server could see the end there, and what
+            follows as commands. Whoever made the octets has to make them canonical before signing them.
+    """
+    pairs = octets.count(b"\r\n")
+    if octets.count(b"\n") != pairs or octets.count(b"\r") != pairs:
+        raise MisuseError("message octets hold a bare CR or LF")
+    stuffed = octets.replace(b"\r\n.", b"\r\n..")
+    if octets[:1] == b".":
+        stuffed = b"." + stuffed
+    if not octets or octets[-2:] == b"\r\n":
+        return stuffed + END_OF_DATA
+    return stuffed + b"\r\n" + END_OF_DATA
