@@ -1,0 +1,131 @@
+"""The server itself: run it, migrate its database, see how it is."""
+
+import platform
+import sqlite3
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postroad import __version__
+from postroad.cli.asking import AsJson, ConfigFile, Operation, UsageFlawError, ask, rows, settings_of
+from postroad.cli.telling import tell, tell_findings, tell_json, tell_records
+
+if TYPE_CHECKING:
+    from postroad.config import Settings
+
+ROLES = ("http", "smtp", "delivery", "notifier", "scheduler")
+
+
+def serve(
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role", metavar="ROLE", help=f"Run only this role ({', '.join(ROLES)}); may be repeated. All by default."
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the server in production; it refuses to start on an unsafe configuration."""
+    from postroad.app import run
+    from postroad.config import SettingsError, check_production
+
+    roles = _roles(role)
+    settings = settings_of(config)
+    problems = check_production(settings)
+    if problems:
+        raise SettingsError(problems)
+    run(_logging(settings, as_json=as_json), dev=False, roles=roles)
+
+
+def dev(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Run everything on this machine; every message is captured here, and nothing leaves."""
+    from postroad.app import run
+    from postroad.config import for_development
+
+    run(_logging(for_development(settings_of(config)), as_json=as_json), dev=True, roles=None)
+
+
+def migrate(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Bring the database to this version's shape."""
+    tell(ask(config, "migrate"), as_json=as_json)
+
+
+def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Examine settings, database, disk, DNS and sending domains, and say what to change."""
+    from postroad.config import check_production
+
+    settings_found: list[Operation] = [
+        {"name": problem.setting, "state": "warning", "detail": problem.sentence}
+        for problem in check_production(settings_of(config))
+    ]
+    answer = ask(config, "doctor")
+    findings: list[Operation] = [*settings_found, *rows(answer, "findings")]
+    answer["findings"] = findings
+    if as_json:
+        tell_json(answer)
+    else:
+        tell_findings(findings or [{"name": "everything", "state": "ok", "detail": "nothing to change"}])
+        tell_records(rows(answer, "domains"))
+    if any(finding.get("state") == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+def queue(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how many deliveries are in which state, and what waits for whom."""
+    tell(ask(config, "queue"), as_json=as_json)
+
+
+def version(as_json: AsJson = False) -> None:
+    """Show the versions of Postroad and what it stands on."""
+    tell(
+        {"postroad": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+        as_json=as_json,
+    )
+
+
+config_app = typer.Typer(help="See the settings.", no_args_is_help=True)
+
+
+@config_app.command("show")
+def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show every setting with its value and what it does, as TOML; secrets are masked."""
+    from postroad.cli.toml import as_toml
+    from postroad.config import shown
+
+    settings = settings_of(config)
+    if as_json:
+        tell_json(shown(settings))
+    else:
+        typer.echo(as_toml(settings), nl=False)
+
+
+@config_app.command("check")
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Say what keeps `postroad serve` from starting with these settings."""
+    from postroad.config import check_production
+
+    problems = [{"setting": each.setting, "detail": each.sentence} for each in check_production(settings_of(config))]
+    if as_json:
+        tell_json({"data": problems})
+    elif problems:
+        tell_findings({"name": each["setting"], "state": "problem", "detail": each["detail"]} for each in problems)
+    else:
+        typer.echo("These settings are safe to serve with.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _roles(chosen: list[str] | None) -> frozenset[str] | None:
+    for role in chosen or ():
+        if role not in ROLES:
+            raise UsageFlawError(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
+    return frozenset(chosen) if chosen else None
+
+
+def _logging(settings: "Settings", *, as_json: bool) -> "Settings":
+    from msgspec.structs import replace
+
+    from postroad.config import LogFormat
+
+    return replace(settings, log=replace(settings.log, format=LogFormat.JSON)) if as_json else settings

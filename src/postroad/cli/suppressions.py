@@ -1,0 +1,176 @@
+"""The suppression list: whom a project no longer mails, and why."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postroad.cli.asking import PAGE, AsJson, ConfigFile, Operation, Project, UsageFlawError, ask, octets, pages
+from postroad.cli.telling import tell, tell_json, terminal
+
+suppression_app = typer.Typer(help="Addresses that are no longer mailed, and why.", no_args_is_help=True)
+Address = Annotated[str, typer.Argument(help="The address, such as ada@example.com.")]
+Stream = Annotated[str | None, typer.Option("--stream", help="Only for this stream; otherwise for all.")]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a spreadsheet recognises a formula (OWASP, CSV injection)."""
+
+
+class Format(StrEnum):
+    """How a list is written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@suppression_app.command("list")
+def list_all(
+    project: Project = "default",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="At most so many.")] = 50,
+    after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Continue a listing there.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List suppressions, the newest first."""
+    tell(ask(config, "suppression.list", {"project": project, "limit": limit, "after": after}), as_json=as_json)
+
+
+@suppression_app.command("add")
+def add(
+    address: Address,
+    stream: Stream = None,
+    note: Annotated[str | None, typer.Option("--note", help="Why, for the record.")] = None,
+    project: Project = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop mailing an address."""
+    arguments: Operation = {"project": project, "address": address, "stream": stream, "note": note}
+    tell(ask(config, "suppression.add", arguments), as_json=as_json)
+
+
+@suppression_app.command("remove")
+def remove(
+    address: Address,
+    stream: Stream = None,
+    force: Annotated[bool, typer.Option("--force", help="Even when the recipient complained.")] = False,
+    project: Project = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Allow an address to be mailed again."""
+    arguments: Operation = {"project": project, "address": address, "stream": stream, "force": force}
+    tell(ask(config, "suppression.remove", arguments), as_json=as_json)
+
+
+@suppression_app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV with an address column, JSON lines, or one address a line.")],
+    project: Project = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add the suppressions of a file, in batches."""
+    entries = _entries(octets(file).decode("utf-8-sig", errors="replace"))
+    done: dict[str, int] = {"added": 0, "present": 0, "refused": 0}
+    refused: list[object] = []
+    for batch in _in_batches(entries, as_json=as_json):
+        answer = ask(config, "suppression.import", {"project": project, "entries": batch})
+        for name in ("added", "present"):
+            count = answer.get(name)
+            done[name] += count if isinstance(count, int) else 0
+        errors = answer.get("errors")
+        refused.extend(errors if isinstance(errors, list) else [])
+    done["refused"] = len(refused)
+    tell({**done, "errors": refused}, as_json=as_json)
+    if refused:
+        raise typer.Exit(1)
+
+
+@suppression_app.command("export")
+def export(
+    project: Project = "default",
+    form: Annotated[Format, typer.Option("--format", help="How the list is written.")] = Format.CSV,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print all suppressions; in CSV, what a spreadsheet would take for a formula is quoted with an apostrophe."""
+    found = pages(config, "suppression.list", {"project": project})
+    if as_json:
+        tell_json({"data": [row for page in found for row in page]})
+        return
+    columns: list[str] = []
+    for page in found:
+        if form is Format.JSONL:
+            typer.echo("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in page), nl=False)
+        elif page:
+            head = not columns
+            columns = columns or list(page[0])
+            typer.echo(_csv(page, columns, head=head), nl=False)
+
+
+def _csv(page: Iterable[Operation], columns: list[str], *, head: bool) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if head:
+        writer.writerow(columns)
+    writer.writerows([[_inert(row.get(column)) for column in columns] for row in page])
+    return out.getvalue()
+
+
+def _inert(value: object) -> str:
+    text = (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else "" if value is None else str(value)
+    )
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _entries(text: str) -> list[Operation]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return []
+    if lines[0].lstrip().startswith("{"):
+        return list(_json_lines(lines))
+    head = next(csv.reader(lines[:1]))
+    if "address" not in head:
+        return [{"address": _bare(line.strip())} for line in lines]
+    return [
+        {name: _bare(value) for name, value in row.items() if value}
+        for row in csv.DictReader(io.StringIO(text), restkey="", restval="")
+    ]
+
+
+def _json_lines(lines: Iterable[str]) -> Iterator[Operation]:
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            raise UsageFlawError(f"Line {number} is not a JSON object.")
+        yield entry
+
+
+def _bare(text: str) -> str:
+    """Take off the apostrophe that an export put before what looks like a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def _in_batches(entries: list[Operation], *, as_json: bool) -> Iterator[list[Operation]]:
+    remaining = iter(entries)
+    batches = iter(lambda: list(islice(remaining, PAGE)), [])
+    if as_json or len(entries) <= PAGE:
+        yield from batches
+        return
+    from rich.progress import Progress
+
+    with Progress(console=terminal(stderr=True)) as progress:
+        task = progress.add_task("Importing", total=len(entries))
+        for batch in batches:
+            yield batch
+            progress.advance(task, len(batch))
