@@ -396,6 +396,5 @@ class Client:
             self._transcript.add(Side.SERVER, f"{reply.code}{' ' if index == last else '-'}{line}")
 
     def _take_events(self) -> list[events.Event]:
-        taken = self._events
-        self._events = []
+        taken, self._events = self._events, []
         return taken

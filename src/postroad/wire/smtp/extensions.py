@@ -56,8 +56,8 @@ def read_extensions(reply: Reply) -> Extensions:
                 size = _read_size(limit)
             case [keyword, *_] if keyword in _FLAGS:
                 flags[_FLAGS[keyword]] = True
-            case [keyword, *_]:
-                others.add(keyword)
+            case _:
+                others.add(words[0])
     return Extensions(**flags, size_offered=size_offered, size=size, auth=frozenset(auth), others=frozenset(others))
 
 

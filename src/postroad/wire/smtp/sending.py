@@ -111,9 +111,7 @@ class Sending:
         return Phase.DATA if self.any_recipient else Phase.RCPT
 
     def last_answered(self) -> Phase:
-        """Return the phase of the last reply that came."""
-        if self.data is not None:
-            return Phase.DATA
+        """Return the phase of the last reply that came, before any to DATA."""
         return Phase.RCPT if self.answers else Phase.MAIL
 
     def outcome(self, ending: Ending, phase: Phase, error: str | None) -> Outcome:

@@ -28,8 +28,9 @@ OUT_OF_ORDER: Final = Reply(503, ("5.5.1 Bad sequence of commands",))
 ACCEPTED: Final = Reply(250, ("2.0.0 OK",))
 _SENDER_TAKEN: Final = Reply(250, ("2.1.0 OK",))
 _RECIPIENT_TAKEN: Final = Reply(250, ("2.1.5 OK",))
-_Act = Callable[[], None]
 _LOGGED_IN: Final = Reply(235, ("2.7.0 Authentication successful",))
+
+_Act = Callable[[], None]
 
 
 class _Stage(Enum):
@@ -59,19 +60,15 @@ class Server:
         self.tls = tls
         self.hello: str | None = None
         self.user: str | None = None
-        self._buffer = b""
+        self._buffer, self._at = b"", 0
         self._stage = _Stage.COMMAND
         self._out: list[bytes] = []
         self._events: list[ServerEvent] = []
         self._question: _Question | None = None
-        self._in_mail = False
-        self._recipients = 0
-        self._errors = 0
-        self._size = 0
+        self._in_mail, self._recipients, self._smtputf8 = False, 0, False
+        self._errors = self._size = 0
         self._content = ContentReader()
         self._login = Login(sasl.Mechanism.PLAIN)
-        self._smtputf8 = False
-        self._at = 0
         self._reply(Reply(220, (f"{settings.name} ESMTP",)))
 
     # What a shell needs
@@ -95,8 +92,7 @@ class Server:
         """Take octets from the client. After the end of the conversation they are ignored."""
         if self._stage is _Stage.CLOSED:
             return []
-        self._buffer = self._buffer[self._at :] + octets
-        self._at = 0
+        self._buffer, self._at = self._buffer[self._at :] + octets, 0
         return self._go_on()
 
     def outgoing(self) -> bytes:
@@ -343,7 +339,7 @@ class Server:
             case sasl.Credentials() as credentials:
                 asked = server_events.LoginAsked(self._login.mechanism, credentials)
                 self._ask(asked, _LOGGED_IN, lambda: self._become(credentials.username))
-            case None:
+            case _:
                 self._error(Reply(501, ("5.5.2 Cannot decode, or cancelled",)))
 
     def _become(self, username: str) -> None:
@@ -387,13 +383,11 @@ class Server:
             self._reply(reply)
         self._stage = _Stage.CLOSED
         self._question = None
-        self._buffer = b""
-        self._at = 0
+        self._buffer, self._at = b"", 0
         self._events.append(server_events.Finished(sentence))
 
     def _take_events(self) -> list[ServerEvent]:
-        taken = self._events
-        self._events = []
+        taken, self._events = self._events, []
         return taken
 
     _HANDLERS: ClassVar[dict[str, Callable[["Server", str], None]]] = {

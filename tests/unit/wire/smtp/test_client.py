@@ -10,7 +10,10 @@ from postroad.wire.smtp.phase import Phase
 from postroad.wire.smtp.replies import Reply
 from postroad.wire.smtp.transaction import Ending, frame
 
-FULL = b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n"
+FULL = (
+    b"250-mx\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n"
+    b"250 AUTH PLAIN LOGIN\r\n"
+)
 BARE = b"250 mx\r\n"
 MESSAGE = b"Subject: a\r\n\r\n.b\r\n"
 
