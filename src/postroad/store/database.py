@@ -25,7 +25,7 @@ from postroad.store import engines
 T = TypeVar("T")
 Item = TypeVar("Item")
 Unit = Callable[[Connection], T]
-UnitOfMany = Callable[[Connection, list[Item]], Sequence[T]]
+UnitOfMany = Callable[[Connection, list[Item]], Sequence[T | Exception]]
 
 _log = structlog.get_logger("postroad.store")
 _TRIES = 5

@@ -1,0 +1,306 @@
+"""The door's keeper: may the caller, does it fit, is it durable? Only then the answer."""
+
+import asyncio
+import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from postroad.model.clock import Clock, Instant
+from postroad.model.errors import Flaw, Refused
+from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
+from postroad.model.message import Attachment, Content, Message, Party, encode_content
+from postroad.model.project import Caller
+from postroad.model.stream import Stream
+from postroad.pipeline.intake.draft import Draft
+from postroad.pipeline.intake.reading import IntakeLimits, Reading, read
+from postroad.store.blobs import Blobs
+from postroad.store.database import Database
+from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
+from postroad.wire import headers as wire_headers
+from postroad.wire import parse as wire_parse
+
+_INLINE_OCTETS = 128 * 1024
+"""Stored content up to this size lies in the row, anything larger in the blob store."""
+
+_json = msgspec.json.Encoder()
+
+
+class StreamSource(Protocol):
+    """Knows the streams of a project."""
+
+    async def get(self, project_id: ProjectId, name: str) -> Stream:
+        """Return the stream, or raise `Refused` with code `unknown_stream`."""
+        ...
+
+
+class SenderGate(Protocol):
+    """Knows which domains a project may send from."""
+
+    async def check(self, caller: Caller, domain: str) -> None:
+        """Raise `Refused` with code `domain_not_verified` when it may not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItemError:
+    """Why one item of a batch was refused, in the shape of its answer."""
+
+    code: str
+    detail: str
+    errors: tuple[Flaw, ...]
+
+
+class Intake:
+    """Takes requests to send."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: Blobs,
+        clock: Clock,
+        mint: Mint,
+        streams: StreamSource,
+        senders: SenderGate,
+        limits: IntakeLimits,
+        batch_limit: int,
+        gate: Callable[[], None],
+        accepted: Callable[[], None],
+    ) -> None:
+        """Build the intake.
+
+        Args:
+            database: where the rows go.
+            blobs: where attachments and large content go.
+            clock: the server's.
+            mint: makes identifiers.
+            streams: of the projects.
+            senders: of the projects.
+            limits: the most that one message may ask for.
+            batch_limit: messages in one batch.
+            gate: raises `Unavailable` when the server is overloaded or short of disk.
+            accepted: called after each commit that made something due.
+        """
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._mint = mint
+        self._streams = streams
+        self._senders = senders
+        self._limits = limits
+        self._batch_limit = batch_limit
+        self._gate = gate
+        self._accepted = accepted
+
+    async def accept(self, caller: Caller, draft: Draft, idempotency: Idempotency | None = None) -> Answer:
+        """Take one message, and return the answer once it is durable.
+
+        Raises:
+            Refused: the draft is not valid, or the caller may not.
+            Unavailable: nothing was stored; try again.
+        """
+        self._gate()
+        new = await self._prepare(caller, draft, self._clock.now())
+        return await self._store(caller, [new], _render_one, idempotency)
+
+    async def accept_batch(
+        self,
+        caller: Caller,
+        items: Sequence[Draft | Refused],
+        *,
+        all_or_nothing: bool = False,
+        idempotency: Idempotency | None = None,
+    ) -> Answer:
+        """Take many messages in one transaction; an item that is bad fails alone, or all with it when asked.
+
+        Items that could not even be decoded come as the refusal they earned.
+
+        Raises:
+            Refused: the batch is empty, too long, or `all_or_nothing` and one is bad.
+            Unavailable: nothing was stored; try again.
+        """
+        self._gate()
+        if not 1 <= len(items) <= self._batch_limit:
+            raise Refused.field("/messages", f"A batch has 1 to {self._batch_limit} messages.")
+        now = self._clock.now()
+        prepared: list[NewMessage | Refused] = []
+        for item in items:
+            prepared.append(item if isinstance(item, Refused) else await self._try(caller, item, now))
+            if len(prepared) % 50 == 0:
+                await asyncio.sleep(0)  # let the loop breathe: no stretch of work over a few milliseconds
+        if all_or_nothing:
+            _refuse_any(prepared)
+        good = [item for item in prepared if isinstance(item, NewMessage)]
+        status = 202 if good else 422
+        return await self._store(caller, good, lambda accepted: _render_batch(prepared, accepted), idempotency, status)
+
+    async def _try(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage | Refused:
+        try:
+            return await self._prepare(caller, draft, now)
+        except Refused as refusal:
+            return refusal
+
+    async def _store(
+        self,
+        caller: Caller,
+        new: Sequence[NewMessage],
+        render: Callable[[Sequence[Accepted]], bytes],
+        idempotency: Idempotency | None,
+        status: int = 202,
+    ) -> Answer:
+        acceptance = Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency)
+        answer = await self._database.write_each(accept, acceptance)
+        if not answer.replayed:
+            self._accepted()
+        return answer
+
+    async def _prepare(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage:
+        found = read(draft, self._limits, now)
+        if found.sender is None:
+            raise Refused.field("/from", "The message needs a sender.")
+        _check_limits(caller, found)
+        await self._senders.check(caller, found.sender_domain)
+        stream = await self._streams.get(caller.project.id, draft.stream)
+        message_id = MessageId(self._mint("msg"))
+        header_id = f"{message_id[4:]}@{found.sender_domain}"
+        subject = draft.subject
+        if found.raw is not None:
+            subject, header_id, found.raw = _read_raw(found, self._limits, now, header_id)
+        content = await self._content(draft, found, found.sender, subject)
+        stored, sha256 = await self._place(encode_content(content))
+        due = max(now, found.send_at or now)
+        message = Message(
+            id=message_id,
+            project_id=caller.project.id,
+            mode=caller.key.mode,
+            stream=draft.stream,
+            sender=found.sender.email,
+            subject=subject,
+            created_at=now,
+            send_at=found.send_at,
+            expires_at=found.expires_at or Instant(due + stream.expire_after),
+            tags=tuple(dict.fromkeys(draft.tags)),
+            metadata=draft.metadata,
+            header_id=header_id,
+            size=found.size,
+        )
+        deliveries = tuple(
+            [
+                NewDelivery(DeliveryId(self._mint("dlv")), mailbox.address, mailbox.domain, role)
+                for mailbox, role in found.envelope
+            ]
+        )
+        return NewMessage(message, deliveries, stored, sha256)
+
+    async def _content(self, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
+        raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)
+        attachments = await self._attachments(found) if found.files else ()
+        return Content(
+            sender=sender,
+            to=found.to,
+            cc=found.cc,
+            reply_to=found.reply_to,
+            subject=subject,
+            html=draft.html,
+            text=draft.text,
+            headers=tuple(draft.headers.items()),
+            attachments=attachments,
+            raw_sha256=raw_sha256,
+        )
+
+    async def _attachments(self, found: Reading) -> tuple[Attachment, ...]:
+        attachments: list[Attachment] = []
+        for n, file in enumerate(found.files):
+            given = file.given
+            if file.octets is not None:
+                sha256, size = await self._blobs.put(file.octets), len(file.octets)
+            else:
+                sha256 = given.blob or ""
+                known = await self._blobs.size(sha256)
+                if known is None:
+                    raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
+                size = known
+                found.size += size * 4 // 3
+            attachments.append(Attachment(given.filename, given.content_type, sha256, size, given.content_id))
+        if found.size > self._limits.message_octets:
+            raise Refused.field("", f"The message is larger than {self._limits.message_octets} octets.")
+        return tuple(attachments)
+
+    async def _place(self, content: bytes) -> tuple[bytes | None, str | None]:
+        if len(content) <= _INLINE_OCTETS:
+            return content, None
+        return None, await self._blobs.put(content)
+
+
+def _check_limits(caller: Caller, found: Reading) -> None:
+    """Hold the caller to what its key is confined to."""
+    limits = caller.key.limits
+    if limits.from_domains and found.sender_domain not in limits.from_domains:
+        raise Refused.field(
+            "/from", f"This API key may send from {', '.join(limits.from_domains)} only.", code="key_not_allowed"
+        )
+    if not limits.recipients:
+        return
+    patterns = [pattern.lower() for pattern in limits.recipients]
+    for mailbox, role in found.envelope:
+        address = mailbox.address.lower()
+        if not any(fnmatch.fnmatchcase(address, pattern) for pattern in patterns):
+            raise Refused.field(
+                f"/{role.value}", f"This API key may not send to {mailbox.address}.", code="key_not_allowed"
+            )
+
+
+def _read_raw(found: Reading, limits: IntakeLimits, now: Instant, header_id: str) -> tuple[str, str, bytes]:
+    """Return subject, Message-ID and the octets to keep of a raw message.
+
+    Raises:
+        Refused: it cannot be sent as it is; it is never repaired.
+    """
+    octets = found.raw or b""
+    try:
+        wire_parse.check_lines(octets)
+        message = wire_parse.parse(
+            octets,
+            header_count=limits.headers,
+            header_octets=limits.header_octets,
+            octets_limit=limits.message_octets,
+        )
+        prepared = wire_parse.prepare(
+            message, date=wire_headers.date("Date", now // 1_000_000), message_id=f"<{header_id}>"
+        )
+    except wire_parse.RawMailError as error:
+        raise Refused.field("/raw", str(error), code="invalid_raw") from error
+    if found.sender is not None and prepared.author.address != found.sender.email:
+        raise Refused.field("/from", "This is not the From of the raw message.", code="invalid_raw")
+    subject = next((field.value for field in prepared.fields if field.name == b"subject"), "")
+    kept = b"".join([field.octets for field in prepared.fields]) + b"\r\n" + prepared.body
+    return subject[: limits.subject_characters], prepared.message_id.strip("<>"), kept
+
+
+def _refuse_any(items: Sequence[NewMessage | Refused]) -> None:
+    flaws = [
+        Flaw(f"/messages/{n}{flaw.pointer}", flaw.detail, flaw.code)
+        for n, item in enumerate(items)
+        if isinstance(item, Refused)
+        for flaw in (item.flaws or (Flaw("", item.detail, item.code),))
+    ]
+    if flaws:
+        raise Refused(
+            "batch_refused", "Nothing was accepted, because not every message of the batch can be.", flaws=flaws
+        )
+
+
+def _render_one(accepted: Sequence[Accepted]) -> bytes:
+    return _json.encode(accepted[0])
+
+
+def _render_batch(items: Sequence[NewMessage | Refused], accepted: Sequence[Accepted]) -> bytes:
+    left = iter(accepted)
+    results: list[Accepted | dict[str, BatchItemError]] = [
+        {"error": BatchItemError(item.code, item.detail, item.flaws)} if isinstance(item, Refused) else next(left)
+        for item in items
+    ]
+    return _json.encode({"data": results, "accepted": len(accepted), "refused": len(items) - len(accepted)})

@@ -1,0 +1,108 @@
+"""Big content outside the rows: attachments and raw mail under their SHA-256.
+
+A blob is durable before `put` returns, so that a row which names one can rely on it. The same octets are stored once.
+"""
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from postroad.model.errors import Unavailable
+
+
+class BlobMissing(Exception):  # noqa: N818 - named for what it is
+    """A row names a blob that the store does not have."""
+
+
+class Blobs:
+    """A content-addressed store over a folder or an object storage."""
+
+    def __init__(self, url: str) -> None:
+        """Open the store at `file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`."""
+        self._folder: Path | None = None
+        if url.startswith("file:"):
+            self._folder = Path(unquote(urlsplit(url).path))
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._store: ObjectStore = LocalStore(self._folder)
+        else:
+            self._store = from_url(url)
+
+    async def put(self, octets: bytes) -> str:
+        """Store `octets` durably and return their SHA-256 in hexadecimal.
+
+        Raises:
+            Unavailable: the store cannot be written now.
+        """
+        name = hashlib.sha256(octets).hexdigest()
+        try:
+            if self._folder is not None:
+                await asyncio.to_thread(_write_file, self._folder / _path(name), octets)
+            else:
+                await obstore.put_async(self._store, _path(name), octets)
+        except (BaseError, OSError) as error:
+            raise Unavailable(
+                "store_unavailable", "Attachments cannot be stored now; nothing was stored.", retry_after_s=5
+            ) from error
+        return name
+
+    async def get(self, sha256: str) -> bytes:
+        """Return the octets of a blob.
+
+        Raises:
+            BlobMissing: there is none.
+            Unavailable: the store cannot be read now.
+        """
+        try:
+            result = await obstore.get_async(self._store, _path(sha256))
+            return bytes(await result.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            raise BlobMissing(sha256) from error
+        except (BaseError, OSError) as error:
+            raise Unavailable("store_unavailable", "Attachments cannot be read now.", retry_after_s=5) from error
+
+    async def size(self, sha256: str) -> int | None:
+        """Return a blob's octets, or None when there is none."""
+        try:
+            return int((await obstore.head_async(self._store, _path(sha256)))["size"])
+        except (NotFoundError, FileNotFoundError):
+            return None
+
+    async def delete(self, sha256: str) -> None:
+        """Remove a blob; one that is gone already is no error."""
+        try:
+            await obstore.delete_async(self._store, _path(sha256))
+        except (NotFoundError, FileNotFoundError):
+            return
+
+
+def _path(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def _write_file(path: Path, octets: bytes) -> None:
+    """Write a file so that it survives a loss of power: contents first, then its name, then the folders' entries.
+
+    The object store's own file back end renames without fsync, hence this.
+    """
+    if path.exists():
+        return
+    made = [folder for folder in (path.parent, path.parent.parent) if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    with partial.open("xb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    for folder in (path.parent, *(new.parent for new in made)):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
