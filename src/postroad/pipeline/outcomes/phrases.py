@@ -1,0 +1,271 @@
+"""What people wrote into their servers' replies: the evidence where the codes leave it open.
+
+Phrases are looked for as plain substrings of a text that was cut, lowered and freed of addresses before (an echoed
+`<spam@example.com>` says nothing about the message), so a hostile peer can neither stall nor steer the search. Groups
+stand in the order in which they are believed: first what only one cause would say, last the words that anybody uses.
+"""
+
+from typing import Final, NamedTuple
+
+from postroad.model.reason import Class
+
+MAX_TEXT: Final = 1024
+"""Characters of a reply that are read; the rest has never held the cause."""
+
+
+class Group(NamedTuple):
+    """Phrases that speak for one class; `digit` confines them to replies of that first digit."""
+
+    name: str
+    cls: Class
+    phrases: tuple[str, ...]
+    digit: int | None = None
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(phrase.split()) for phrase in text.split("|"))
+
+
+TOO_MANY_RECIPIENTS: Final = _phrases("too many recipient | too many rcpt | recipient limit exceeded")
+
+GROUPS: Final = (
+    Group(
+        "loop",
+        Class.BAD_DOMAIN,
+        _phrases("too many hops | hop count exceeded | mail loop | routing loop | loops back"),
+    ),
+    Group(
+        "greylist",
+        Class.GREYLISTED,
+        _phrases("greylist | graylist | grey list | gray list | grey-list | gray-list"),
+    ),
+    Group(
+        "relay",
+        Class.POLICY,
+        _phrases(
+            """
+            relay access denied | relaying denied | unable to relay | relay not permitted |
+            relaying disallowed | not permitted to relay | relaying not allowed | do not relay |
+            allowed rcpthosts | relay denied
+            """
+        ),
+    ),
+    Group(
+        "tls",
+        Class.TLS_REQUIRED_FAILED,
+        _phrases(
+            """
+            starttls | tls required | tls is required | requires tls | over tls | a tls connection |
+            encryption required | requires encryption | encryption is required
+            """
+        ),
+    ),
+    Group(
+        "sender",
+        Class.AUTH_FAILED,
+        _phrases(
+            """
+            dmarc | dkim | spf fail | spf check | spf valid | spf record | spf policy | failed spf | spf=fail |
+            unauthenticated | not authenticated | did not pass authentication | authentication check |
+            does not designate | sender address rejected | sender rejected | sender verify failed |
+            domain of sender | sender domain | sender address domain | invalid sender | bad sender |
+            reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr | authentication req |
+            sending domain does not | sending domain not | helo command rejected | bad helo | spoof
+            """
+        ),
+    ),
+    Group(
+        "rate",
+        Class.RATE_LIMITED,
+        _phrases(
+            """
+            rate limit | rate-limit | ratelimit | too quickly | at a rate that | throttl | unusual rate |
+            too many | too much mail | receiving mail too | received too much | server busy | mail flood |
+            temporarily deferred | [tss0 | [ts0 | permitted limit | sending limit | sending quota |
+            concurrent connections | connection limit | submissionquotaexceeded | unexpected volume |
+            message limit | exceeded the limit | connection rate | hourly limit | daily limit |
+            exceeds the limit of messages
+            """
+        ),
+    ),
+    Group(
+        "reputation",
+        Class.REPUTATION_BLOCK,
+        _phrases(
+            """
+            spamhaus | spamcop | barracudacentral | barracuda reputation | sorbs | senderscore | cloudmark |
+            blocklist | block list | block-list | blacklist | black list | black-list | denylist | deny list |
+            blocked using | dnsbl | dnsrbl | reputation | bad history | client host [ | [bl2 | listed by |
+            listed on | listed at | ipcheck.proofpoint | banned sending | banned sender | your ip |
+            ip address is block | traffic not accepted from this ip | ip is blocked | a problem occurred |
+            s3140 | not accepted from ip | unsolicited mail originating |
+            access to this mail system has been rejected | in rbl | by rbl | an rbl | rbl list
+            """
+        ),
+    ),
+    Group(
+        "content",
+        Class.CONTENT_REJECTED,
+        _phrases(
+            """
+            as spam | be spam | is spam | of spam | like spam | spam message | spam content | spam-like |
+            probability spam | spam score | spam detected | spam filter | unsolicited | virus | malware |
+            phish | attachment | security issue | content reject | message content | malicious | infected |
+            bare lf | bare newline | bare line | duplicate header | rfc 5322 | rfc5322 | rfc 2822 |
+            multiple from | message filtered | messageid header | message-id header | missing header |
+            invalid header | bulk mail | url in this | links in | suspicious | bad content | dt:spm
+            """
+        ),
+    ),
+    Group(
+        "utf8",
+        Class.SMTPUTF8_UNSUPPORTED,
+        _phrases("smtputf8 | internationalized | internationalised | non-ascii address"),
+    ),
+    Group(
+        "size",
+        Class.MESSAGE_TOO_LARGE,
+        _phrases(
+            """
+            message size | size limit | too large | too big | maximum size | exceeds size | exceeded size |
+            exceeds fixed | larger than the current
+            """
+        ),
+    ),
+    Group(
+        "full",
+        Class.MAILBOX_FULL,
+        _phrases(
+            """
+            mailbox full | mailbox is full | mailbox for user is full | inbox is full | box full | box is full |
+            quota | out of storage | storage allocation | user is full | user has too many messages
+            """
+        ),
+    ),
+    Group(
+        "storage",
+        Class.UNREACHABLE,
+        _phrases("insufficient system | insufficient storage | disk full | out of memory"),
+    ),
+    Group(
+        "inactive",
+        Class.INACTIVE_MAILBOX,
+        _phrases(
+            """
+            mailbox disabled | mailbox is disabled | account disabled | account is disabled | user disabled |
+            account has been disabled | mailbox has been disabled | is inactive | inactive user | (disabled) |
+            account inactive | mailbox inactive | inactive account | inactive mailbox | deactivated |
+            suspended | account closed | mailbox closed | has been closed | no longer active |
+            no longer accept | not active | no longer available | no longer valid | no longer in use |
+            no longer with | discontinued | recipient disabled | account expired | mailbox expired |
+            account locked | account is locked
+            """
+        ),
+    ),
+    Group(
+        "domain",
+        Class.BAD_DOMAIN,
+        _phrases(
+            """
+            host or domain name not found | domain not found | no such domain | domain does not exist |
+            null mx | unknown domain | host not found | host unknown | invalid domain | domain invalid |
+            domain unknown | domain does not accept mail | host does not accept mail |
+            does not accept incoming mail
+            """
+        ),
+        digit=5,
+    ),
+    Group(
+        "dns",
+        Class.DNS_FAILURE,
+        _phrases(
+            """
+            name service error | dns error | dns failure | dns query failed | dns lookup | dns timeout |
+            domain not found | domain does not exist | could not be resolved | does not resolve |
+            domain name lookup
+            """
+        ),
+    ),
+    Group(
+        "recipient",
+        Class.INVALID_RECIPIENT,
+        _phrases(
+            """
+            user unknown | unknown user | no such user | nosuchuser | no such mailbox | no such recipient |
+            no such address | no such person | no such account | no such email | no such local | no user |
+            does not exist | doesn't exist | dosn't exist | doesnt exist | not exist | non-existent |
+            nonexistent | recipientnotfound | recipient not found | user not found | mailbox not found |
+            account not found | address not found | not found by smtp address lookup | was not found |
+            access denied. as( | invalid recipient | invalid mailbox | invalid address | invalid user |
+            invalid account | bad address | unknown recipient | recipient unknown | address unknown |
+            unknown address | unknown local | unknown account | unknown mailbox | mailbox unknown |
+            unknown or illegal alias | unknown email | unknown virtual | unrouteable address |
+            unroutable address | bad destination mailbox | no mailbox | no account | doesn't have a |
+            does not have a | isn't a known | is not a known | not a valid | is not known | not a known user |
+            not our customer | not listed in | #5.1.0 address rejected | recipient is not valid
+            """
+        ),
+    ),
+    Group(
+        "mailbox",
+        Class.INVALID_RECIPIENT,
+        _phrases("mailbox unavailable | mailbox is unavailable"),
+        digit=5,
+    ),
+    Group(
+        "syntax",
+        Class.PROTOCOL_ERROR,
+        _phrases(
+            """
+            syntax error | bad sequence | out of order | unrecognized command | command not recognized |
+            command unrecognized | not implemented | improper use of | command rejected | protocol error
+            """
+        ),
+    ),
+    Group(
+        "spam",
+        Class.CONTENT_REJECTED,
+        _phrases("spam"),
+    ),
+    Group(
+        "policy",
+        Class.POLICY,
+        _phrases(
+            """
+            policy | policies | administrative | prohibit | not authorized | not allowed | denied |
+            rejected by | not permitted | permission | refused by | does not accept mail from | not accepted
+            """
+        ),
+    ),
+    Group(
+        "blocked",
+        Class.REPUTATION_BLOCK,
+        _phrases("blocked | banned"),
+    ),
+    Group(
+        "busy",
+        Class.UNREACHABLE,
+        _phrases(
+            """
+            service unavailable | service not available | temporarily unavailable | temporarily not available |
+            service currently unavailable | local error | local problem | system error | internal error |
+            internal resources | lookup failure | out of resources | shutting down | timeout | timed out |
+            temporary problem | temporary failure | temporary error | overload | maintenance
+            """
+        ),
+        digit=4,
+    ),
+)
+
+
+def fold(text: str) -> str:
+    """Return the part of a reply's text that is read: cut, in lower case, single spaces, without addresses."""
+    return " ".join([word for word in text[:MAX_TEXT].lower().split() if "@" not in word])
+
+
+def spoken(text: str, digit: int) -> Group | None:
+    """Return the first group that a folded text speaks for, of a reply whose code begins with `digit`."""
+    for group in GROUPS:
+        if group.digit in (None, digit) and any(phrase in text for phrase in group.phrases):
+            return group
+    return None
