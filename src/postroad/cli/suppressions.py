@@ -124,9 +124,9 @@ def _csv(page: Iterable[Operation], columns: list[str], *, head: bool) -> str:
 
 
 def _inert(value: object) -> str:
-    text = (
-        json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else "" if value is None else str(value)
-    )
+    if value is None:
+        return ""
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -140,7 +140,7 @@ def _entries(text: str) -> list[Operation]:
     if "address" not in head:
         return [{"address": _bare(line.strip())} for line in lines]
     return [
-        {name: _bare(value) for name, value in row.items() if value}
+        {name: _bare(value) for name, value in row.items() if name and value}
         for row in csv.DictReader(io.StringIO(text), restkey="", restval="")
     ]
 
