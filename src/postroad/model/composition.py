@@ -38,6 +38,13 @@ class ComposeJob(msgspec.Struct, frozen=True, array_like=True):
     """Octets of the attachments or of the raw message, by SHA-256."""
 
 
+class Recipe(msgspec.Struct, frozen=True, array_like=True):
+    """What beside the stored content decided a delivery's octets; kept with the attempt, so that they can be made again."""
+
+    signers: tuple[str, ...] = ()
+    extra_headers: tuple[tuple[str, str], ...] = ()
+
+
 class Composed(msgspec.Struct, frozen=True, array_like=True):
     """An RFC 5321 envelope and RFC 5322 octets, ready for an SMTP client, which dot-stuffs them."""
 

@@ -84,8 +84,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """When a deferral was last made an event."""
     reason: Reason | None
     """Why the attempt before this one failed."""
-    digest: bytes | None
-    """SHA-256 of the octets that an earlier attempt sent."""
     content: bytes | None
     """Stored form of the content, or None when it lies in the blob store under `content_sha256`."""
     content_sha256: str | None

@@ -45,13 +45,13 @@ _LEASED = ", ".join(
     [
         f"deliveries.{name}"
         for name in (
-            "id", "message_id", "project_id", "lease_token", "lease_until", "attempts", "failures", "recipient", "domain",
-            "stream", "mode", "first_due_at", "expires_at", "in_doubt", "noticed_at", "reason",
+            "id", "message_id", "project_id", "lease_token", "lease_until", "attempts", "failures", "recipient",
+            "domain", "stream", "mode", "first_due_at", "expires_at", "in_doubt", "noticed_at", "reason",
         )
     ]
 )  # fmt: skip
 _reason = msgspec.json.Decoder(Reason)
-_ATTEMPT_COLUMNS = ("delivery_id", "number", "node", "started_at", "signers")
+_ATTEMPT_COLUMNS = ("delivery_id", "number", "node", "started_at")
 
 
 def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
@@ -76,9 +76,7 @@ def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
     )
     if not rows:
         return []
-    bulk.insert(
-        connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], request.node, request.now, "[]") for row in rows]
-    )
+    bulk.insert(connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], request.node, request.now) for row in rows])
     leases = _with_messages(connection, rows)
     return _drop_suppressed(connection, leases, request.now)
 
@@ -152,19 +150,10 @@ def _with_messages(connection: Connection, rows: Iterable[Any]) -> list[Lease]:
             list({row[1] for row in rows}),
         )
     }
-    tried = [row[0] for row in rows if row[5] > 1 and row[6] + row[13] > 0]
-    digests: dict[str, bytes] = {}
-    for delivery, digest in bulk.select_in(
-        connection,
-        "SELECT delivery_id, digest FROM attempts "
-        "WHERE digest IS NOT NULL AND delivery_id IN (:values) ORDER BY number",
-        tried,
-    ):
-        digests.setdefault(delivery, bytes(digest))
-    return [_lease(row, found[row[1]], digests.get(row[0])) for row in rows]
+    return [_lease(row, found[row[1]]) for row in rows]
 
 
-def _lease(row: Any, message: Any, digest: bytes | None) -> Lease:
+def _lease(row: Any, message: Any) -> Lease:
     return Lease(
         delivery_id=DeliveryId(row[0]),
         message_id=MessageId(row[1]),
@@ -187,7 +176,6 @@ def _lease(row: Any, message: Any, digest: bytes | None) -> Lease:
         accepted_at=message[3],
         content=None if message[4] is None else bytes(message[4]),
         content_sha256=message[5],
-        digest=digest,
     )
 
 

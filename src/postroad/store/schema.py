@@ -271,7 +271,7 @@ attempts = Table(
     Column("finished_at", BigInteger),
     Column("outcome", Text),  # the state it led to
     Column("digest", LargeBinary),  # SHA-256 of the octets that were sent
-    Column("signers", Text, nullable=False),  # identifiers of the DKIM keys
+    Column("recipe", Text),  # what beside the content decided them: DKIM keys, headers of ours
     Column("document", LargeBinary),  # the Attempt, as JSON
     PrimaryKeyConstraint("delivery_id", "number"),
     sqlite_with_rowid=False,

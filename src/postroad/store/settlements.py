@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from postroad.model.attempt import Attempt
 from postroad.model.clock import Instant
+from postroad.model.composition import Recipe
 from postroad.model.delivery import Lease
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import SuppressionId
@@ -27,10 +28,12 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     at: Instant
     attempt: Attempt | None
     """None: nothing was tried (expired or suppressed before the attempt)."""
+    document: bytes | None = None
+    """The attempt as JSON, where it has been encoded already."""
     digest: bytes | None = None
     """SHA-256 of the octets that were sent."""
-    signers: tuple[str, ...] = ()
-    """Identifiers of the DKIM keys."""
+    recipe: Recipe | None = None
+    """What beside the content decided those octets."""
     suppression_id: SuppressionId | None = None
     """Identifier of the suppression to add; given if the verdict asks for one."""
 
@@ -60,7 +63,7 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
         connection,
         attempts,
         keys=("delivery_id", "number"),
-        columns=("started_at", "finished_at", "outcome", "digest", "signers", "document"),
+        columns=("started_at", "finished_at", "outcome", "digest", "recipe", "document"),
         rows=[_attempt_row(s) for s in settlements if s.lease.delivery_id in good],
     )
     _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
@@ -99,13 +102,15 @@ def _settled_row(s: Settlement) -> bulk.Row:
 
 
 def _attempt_row(s: Settlement) -> bulk.Row:
-    document = None if s.attempt is None else _encoder.encode(s.attempt)
+    document = s.document
+    if document is None and s.attempt is not None:
+        document = _encoder.encode(s.attempt)
     started = s.at if s.attempt is None else s.attempt.started_at
     finished = s.at if s.attempt is None else s.attempt.finished_at
-    signers = _encoder.encode(s.signers).decode()
+    recipe = None if s.recipe is None else _encoder.encode(s.recipe).decode()
     return (
         s.lease.delivery_id, s.lease.attempt,
-        started, finished, s.verdict.state.value, s.digest, signers, document,
+        started, finished, s.verdict.state.value, s.digest, recipe, document,
     )  # fmt: skip
 
 

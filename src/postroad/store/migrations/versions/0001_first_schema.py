@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("digest", sa.LargeBinary(), nullable=True),
-        sa.Column("signers", sa.Text(), nullable=False),
+        sa.Column("recipe", sa.Text(), nullable=True),
         sa.Column("document", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("delivery_id", "number", name=op.f("pk_attempts")),
         sqlite_with_rowid=False,

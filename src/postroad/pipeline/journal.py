@@ -1,0 +1,120 @@
+"""The notes of a node about its attempts in flight: a killed process knows afterwards which mail may have gone out.
+
+Before the final dot of a delivery is written to the network its name is appended here, and the result when it comes.
+There is no fsync: the notes survive the death of the process, which is what they are for. After a loss of power they
+may be short, which shows by the machine's boot identifier in the first line; then every attempt that was open counts as
+in doubt. What the notes say:
+
+* no dot: certainly not delivered, due again at once;
+* a dot and no result: in doubt (RFC 1047);
+* a result: settled as if nothing had happened.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from postroad.model.attempt import Attempt
+
+_COMPACT_OCTETS = 16 * 1024 * 1024
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of one attempt: its final dot was about to be written, and perhaps how it ended."""
+
+    delivery_id: str
+    attempt: int
+    result: bytes | None = None
+    """The `Attempt`, as JSON."""
+    digest: bytes | None = None
+    recipe: bytes | None = None
+    """The `Recipe`, as JSON."""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Note)
+_attempt = msgspec.json.Decoder(Attempt)
+
+
+class Journal:
+    """The notes of one node, in one file that grows until it is compacted."""
+
+    def __init__(self, path: Path, boot_id: str) -> None:
+        """Read what an earlier process left, and go on from there.
+
+        Args:
+            path: the file.
+            boot_id: of the machine: tells a restart of the process from a restart of the machine.
+        """
+        self._path = path
+        self._boot_id = boot_id
+        self.left, self.complete = _read(path, boot_id)
+        self._open: dict[tuple[str, int], Note] = dict(self.left)
+        self._file = self._rewrite()
+
+    def dot(self, delivery_id: str, attempt: int) -> None:
+        """Note that the final dot of this attempt is about to be written."""
+        self._append(Note(delivery_id, attempt))
+
+    def result(self, note: Note) -> None:
+        """Note how the attempt ended."""
+        self._append(note)
+
+    def settled(self, delivery_id: str, attempt: int) -> None:
+        """Forget an attempt: the store knows its end."""
+        self._open.pop((delivery_id, attempt), None)
+        if self._octets > _COMPACT_OCTETS:
+            os.close(self._file)
+            self._file = self._rewrite()
+
+    def close(self) -> None:
+        """Close the file; the notes stay."""
+        os.close(self._file)
+
+    def _append(self, note: Note) -> None:
+        self._open[note.delivery_id, note.attempt] = note
+        line = _encoder.encode(note) + b"\n"
+        self._octets += len(line)
+        os.write(self._file, line)
+
+    def _rewrite(self) -> int:
+        """Write a file of the open notes alone and put it in the old one's place."""
+        lines = [_encoder.encode({"boot": self._boot_id, "complete": self.complete})]
+        lines += [_encoder.encode(note) for note in self._open.values()]
+        octets = b"\n".join(lines) + b"\n"
+        partial = self._path.with_suffix(".new")
+        partial.write_bytes(octets)
+        partial.rename(self._path)
+        self._octets = len(octets)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+
+def read_result(note: Note) -> Attempt | None:
+    """Return how the noted attempt ended, if that is known."""
+    return None if note.result is None else _attempt.decode(note.result)
+
+
+class _Head(msgspec.Struct):
+    boot: str
+    complete: bool = True
+
+
+def _read(path: Path, boot_id: str) -> tuple[dict[tuple[str, int], Note], bool]:
+    """Return the notes in a file, and whether none can be missing."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return {}, True
+    try:
+        head = msgspec.json.decode(lines[0], type=_Head)
+    except msgspec.DecodeError:
+        return {}, False
+    notes: dict[tuple[str, int], Note] = {}
+    for line in lines[1:]:
+        try:
+            note = _decoder.decode(line)
+        except msgspec.DecodeError:
+            continue  # the last line of a killed process, or an empty one
+        notes[note.delivery_id, note.attempt] = note
+    return notes, head.complete and head.boot == boot_id
