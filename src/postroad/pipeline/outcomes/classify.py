@@ -91,9 +91,9 @@ _VAGUE_CODES: Final = {
     551: Class.INVALID_RECIPIENT,
     552: Class.MAILBOX_FULL,
 }
-_BEFORE_RECIPIENT: Final = frozenset(
-    {Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL},
-)
+_ADDRESS: Final = 1
+"""The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
+_BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 
 
 def classify(reply: SmtpReply, phase: Phase) -> Finding:
@@ -131,7 +131,8 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> tup
     if stated is None and basic in _CLEAR_CODES:
         return _CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM
     if group is not None:
-        return group.cls, f"text.{group.name}", Confidence.HIGH if group.cls is stated else Confidence.MEDIUM
+        confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
+        return group.cls, f"text.{group.name}", Confidence.HIGH if confirmed else Confidence.MEDIUM
     if stated is not None:
         return stated, rule, Confidence.MEDIUM
     return _VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW

@@ -52,7 +52,7 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (4, 5): _loose(Class.RATE_LIMITED),
     (4, 6): _loose(Class.BAD_DOMAIN, Class.UNREACHABLE),
     (4, 7): _loose(Class.UNREACHABLE),
-    (4, 310): _loose(Class.BAD_DOMAIN, Class.DNS_FAILURE),
+    (4, 310): Meaning(Class.BAD_DOMAIN, Class.DNS_FAILURE, firm=True),
     (4, 312): _loose(Class.DNS_FAILURE),
     (5, 0): _loose(Class.PROTOCOL_ERROR),
     (5, 1): _loose(Class.PROTOCOL_ERROR),

@@ -67,8 +67,9 @@ GROUPS: Final = (
             """
             dmarc | dkim | spf fail | spf check | spf valid | spf record | spf policy | failed spf | spf=fail |
             unauthenticated | not authenticated | did not pass authentication | authentication check |
-            does not designate | sender address rejected | sender rejected | sender verify failed |
-            domain of sender | sender domain | sender address domain | invalid sender | bad sender |
+            does not designate | sender address | sender rejected | sender verify failed |
+            sender does not | sender unknown | unknown sender | envelope sender |
+            domain of sender | sender domain | invalid sender | bad sender |
             reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr | authentication req |
             sending domain does not | sending domain not | helo command rejected | bad helo | spoof
             """
@@ -138,7 +139,7 @@ GROUPS: Final = (
         _phrases(
             """
             mailbox full | mailbox is full | mailbox for user is full | inbox is full | box full | box is full |
-            quota | out of storage | storage allocation | user is full | user has too many messages
+            quota | out of storage | storage allocation | user is full
             """
         ),
     ),
@@ -266,6 +267,8 @@ def fold(text: str) -> str:
 def spoken(text: str, digit: int) -> Group | None:
     """Return the first group that a folded text speaks for, of a reply whose code begins with `digit`."""
     for group in GROUPS:
-        if group.digit in (None, digit) and any(phrase in text for phrase in group.phrases):
-            return group
+        if group.digit is None or group.digit == digit:
+            for phrase in group.phrases:
+                if phrase in text:
+                    return group
     return None
