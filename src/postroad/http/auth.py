@@ -1,0 +1,65 @@
+"""Who calls: an API key as `Authorization: Bearer pr_…`, and whether its scope covers the route.
+
+A route says what it needs in its `opt`: `read` for looking, `send` for sending and changing messages, `full` for the
+rest. Nothing said means `full`, so that a forgotten declaration locks out instead of letting in. `PUBLIC` needs no key.
+"""
+
+from typing import Any, TypeAlias
+
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from postroad.http.exchange import exchange_of
+from postroad.http.services import Services
+from postroad.model.errors import Refused
+from postroad.model.project import Caller, KeyScope
+
+READ = {"scope": "read"}
+SEND = {"scope": "send"}
+FULL = {"scope": "full"}
+PUBLIC = {"scope": "public"}
+
+GivenServices: TypeAlias = SkipValidation[NamedDependency[Services]]
+"""The type of a handler's parameter `services`."""
+GivenCaller: TypeAlias = SkipValidation[NamedDependency[Caller]]
+"""The type of a handler's parameter `caller`."""
+
+_COVERS: dict[KeyScope, frozenset[str]] = {
+    KeyScope.FULL: frozenset({"read", "send", "full"}),
+    KeyScope.SEND: frozenset({"send"}),
+    KeyScope.READ: frozenset({"read"}),
+}
+
+
+def bearer(header: str | None) -> str:
+    """Return the secret in an `Authorization` header (RFC 6750 §2.1).
+
+    Raises:
+        Refused: `unauthorized`, there is none.
+    """
+    scheme, _, secret = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Refused("unauthorized", "Give an API key as `Authorization: Bearer pr_…`.")
+    return secret.strip()
+
+
+def check_scope(caller: Caller, needed: str) -> None:
+    """Refuse a key whose scope does not cover what a route needs.
+
+    Raises:
+        Refused: `forbidden`.
+    """
+    if needed not in _COVERS[caller.key.scope]:
+        raise Refused("forbidden", f"This API key has the scope {caller.key.scope.value}; this needs {needed}.")
+
+
+def provide_caller(request: Request[Any, Any, Any], services: GivenServices) -> Caller:
+    """Return who calls, as the admission found out.
+
+    It asks for `services` only to be resolved after them: Litestar starts a task group for dependencies that could be
+    resolved side by side, which costs more than both.
+    """
+    caller = exchange_of(request.scope).caller
+    assert caller is not None, "a public route has no caller"
+    return caller
