@@ -88,7 +88,7 @@ def parse_mailbox(text: str) -> Mailbox:
         local, host = common.groups()
         if len(local) <= LOCAL_OCTETS:
             domain = host.lower()
-            if "xn--" not in domain and not domain[-1].isdigit():
+            if "xn--" not in domain and not domain[-1].isdigit() and "=?" not in local:
                 return Mailbox(local, domain)
     return _parse_uncommon(text)
 
@@ -177,6 +177,8 @@ def _parse_uncommon(text: str) -> Mailbox:
     text = unicodedata.normalize("NFC", text)
     _refuse_unprintable(text, "The address")
     local, domain_text = _split_at(text)
+    if "=?" in local and "?=" in local:  # legal, but readers exist that decode it and then see another address
+        raise AddressError("The part before the @ looks like an encoded word.")
     if len(local.encode()) > LOCAL_OCTETS:
         raise AddressError("The part before the @ is longer than 64 octets.")
     domain = _parse_literal(domain_text) if domain_text.startswith("[") else parse_domain(domain_text)

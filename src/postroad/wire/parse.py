@@ -115,7 +115,7 @@ def parse(
     if end == 1:
         if len(octets) > header_octets:
             raise TooLargeError(f"The header is larger than {header_octets} octets.")
-        if not octets.endswith(b"\r\n"):
+        if octets and not octets.endswith(b"\r\n"):
             raise RawMailError("The header does not end in an empty line.")
         end = len(octets)
     fields: list[Field] = []

@@ -16,7 +16,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from postroad.wire.dkim.canonical import relaxed_body, relaxed_field, simple_body, simple_field
 from postroad.wire.dkim.keys import Algorithm, KeyRecord, PublicKey, RecordError, parse_record, parse_tags, record_name
@@ -78,8 +78,8 @@ def _verify_one(field: Field, message: Message, lookup: Lookup, now_s: int) -> R
         tags = _read_tags(field)
         _check_tags(tags, now_s)
         _check_body(tags, message.body)
-        record = _find_key(tags, lookup)
-        _check_signature(tags, record, field, message)
+        record = _find_record(tags, lookup)
+        _check_signature(tags, _key(tags, record), field, message)
         verdict, reason = Verdict.PASS, ""
     except _Unacceptable as unacceptable:
         verdict, reason = unacceptable.verdict, unacceptable.reason
@@ -149,7 +149,7 @@ def _decoded(value: str) -> bytes:
         raise _Unacceptable(Verdict.PERMERROR, "The signature is not base64.") from problem
 
 
-def _find_key(tags: dict[str, str], lookup: Lookup) -> KeyRecord:
+def _find_record(tags: dict[str, str], lookup: Lookup) -> KeyRecord:
     octets = lookup(record_name(tags["s"], tags["d"]))
     if octets is None:
         raise _Unacceptable(Verdict.PERMERROR, "There is no key record for the signature.")
@@ -157,16 +157,21 @@ def _find_key(tags: dict[str, str], lookup: Lookup) -> KeyRecord:
         record = parse_record(octets)
     except RecordError as problem:
         raise _Unacceptable(Verdict.PERMERROR, str(problem)) from problem
+    return record
+
+
+def _key(tags: dict[str, str], record: KeyRecord) -> PublicKey:
+    """Return the record's key, provided that it is for this signature (RFC 6376 §6.1.2)."""
     if record.key is None:
         raise _Unacceptable(Verdict.PERMERROR, "The key has been revoked.")
     if record.algorithm != tags["a"]:
         raise _Unacceptable(Verdict.PERMERROR, "The key is for another algorithm.")
     if record.strict and tags.get("i", "@" + tags["d"]).rpartition("@")[2].lower() != tags["d"].lower():
         raise _Unacceptable(Verdict.PERMERROR, "The key is not for identities below its domain.")
-    return record
+    return record.key
 
 
-def _check_signature(tags: dict[str, str], record: KeyRecord, field: Field, message: Message) -> None:
+def _check_signature(tags: dict[str, str], key: PublicKey, field: Field, message: Message) -> None:
     canonical = relaxed_field if _canonicalizations(tags)[0] == "relaxed" else simple_field
     left: dict[str, list[Field]] = {}
     for other in message.fields:
@@ -176,16 +181,16 @@ def _check_signature(tags: dict[str, str], record: KeyRecord, field: Field, mess
     start = len(field.octets) - 2 - len(field.body)
     unsigned = field.octets[:start] + _SIGNATURE_VALUE.sub(rb"\1\2", field.body)
     signed.append(canonical(unsigned))
-    if not _holds(record.key, b"\r\n".join(signed), _decoded(tags["b"])):
+    if not _holds(key, b"\r\n".join(signed), _decoded(tags["b"])):
         raise _Unacceptable(Verdict.FAIL, "The signature does not fit the header and the key.")
 
 
-def _holds(key: PublicKey | None, data: bytes, signature: bytes) -> bool:
+def _holds(key: PublicKey, data: bytes, signature: bytes) -> bool:
     try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(key, ed25519.Ed25519PublicKey):
+        else:
             key.verify(signature, hashlib.sha256(data).digest())
     except InvalidSignature:
         return False
-    return key is not None
+    return True
