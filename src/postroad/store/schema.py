@@ -95,6 +95,7 @@ domains = Table(
     Column("verified_at", BigInteger),
     Column("checked_at", BigInteger),
     Column("next_check_at", BigInteger, index=True),
+    Column("failing_since", BigInteger),  # since when DNS has said for certain that none of its keys is there
     Column("findings", Text, nullable=False, server_default="[]"),  # the last check, record by record
     Column("settings", Text, nullable=False, server_default="{}"),
     Index("ux_domains_name", "project_id", "name", unique=True),
@@ -105,12 +106,16 @@ dkim_keys = Table(
     "dkim_keys",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("domain_id", Text, ForeignKey("domains.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    # a key outlives its domain: the octets of mail that it signed can be made again
+    Column("domain_id", Text, ForeignKey("domains.id", ondelete="SET NULL"), index=True),
+    Column("domain", Text, nullable=False, index=True),  # numbering of selectors
+    Column("number", Integer, nullable=False),
     Column("selector", Text, nullable=False),
     Column("algorithm", Text, nullable=False),
     Column("state", Text, nullable=False),  # pending, active, retired
     Column("sealed", LargeBinary, nullable=False),  # PKCS #8 under the master key
-    Column("public", Text, nullable=False),  # the p= value of the DNS record
+    Column("public", Text, nullable=False),  # the text of the DNS record
     Column("created_at", BigInteger, nullable=False),
     Column("activated_at", BigInteger),
     Column("retired_at", BigInteger),

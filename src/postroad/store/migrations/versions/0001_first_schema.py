@@ -200,6 +200,7 @@ def upgrade() -> None:
         sa.Column("verified_at", sa.BigInteger(), nullable=True),
         sa.Column("checked_at", sa.BigInteger(), nullable=True),
         sa.Column("next_check_at", sa.BigInteger(), nullable=True),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
         sa.Column("findings", sa.Text(), server_default="[]", nullable=False),
         sa.Column("settings", sa.Text(), server_default="{}", nullable=False),
         sa.ForeignKeyConstraint(
@@ -272,7 +273,10 @@ def upgrade() -> None:
     op.create_table(
         "dkim_keys",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("domain_id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("domain_id", sa.Text(), nullable=True),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("selector", sa.Text(), nullable=False),
         sa.Column("algorithm", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -281,10 +285,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("activated_at", sa.BigInteger(), nullable=True),
         sa.Column("retired_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["domain_id"], ["domains.id"], name=op.f("fk_dkim_keys_domain_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["domains.id"], name=op.f("fk_dkim_keys_domain_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_dkim_keys_project_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dkim_keys")),
     )
     with op.batch_alter_table("dkim_keys", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_dkim_keys_domain"), ["domain"], unique=False)
         batch_op.create_index(batch_op.f("ix_dkim_keys_domain_id"), ["domain_id"], unique=False)
 
     op.create_table(

@@ -1,0 +1,125 @@
+"""A fresh, migrated store on each engine, and the few values that most tests of the store begin with."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from peers.postgres import PostgresServer
+from postroad.model.clock import Instant
+from postroad.model.ids import ProjectId, mint
+from postroad.model.project import Project
+from postroad.store import projects
+from postroad.store.database import Database
+from postroad.store.migrate import migrate
+
+ENGINES = ("sqlite", "postgresql")
+START = Instant(1_795_000_000_000_000)
+
+
+def prepare(url: str) -> None:
+    """Bring the store at `url` to the newest schema."""
+    database = Database(url)
+    try:
+        migrate(database)
+    finally:
+        database.close()
+
+
+@dataclass(slots=True)
+class StillClock:
+    """A clock that moves only when told."""
+
+    at: Instant = START
+
+    def now(self) -> Instant:
+        return self.at
+
+    def pass_by(self, microseconds: int) -> None:
+        self.at = Instant(self.at + microseconds)
+
+
+@dataclass(slots=True)
+class CountingMint:
+    """Makes identifiers whose entropy is a counter."""
+
+    clock: StillClock
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __call__(self, prefix: str) -> str:
+        return mint(prefix, self.clock.now(), next(self.numbers).to_bytes(10, "big"))
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def mints(clock: StillClock) -> CountingMint:
+    return CountingMint(clock)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    prepare(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """A migrated PostgreSQL database, to be copied."""
+    return postgres.template("migrated", prepare)
+
+
+@pytest.fixture(params=ENGINES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated store of this test's own, once for each engine."""
+    if request.param == "sqlite":
+        path = tmp_path / "store.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.database(template=request.getfixturevalue("postgres_template"))
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    """A fresh, migrated store, open."""
+    opened = Database(store_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def another(store_url: str) -> Iterator[Callable[[], Database]]:
+    """Opens further nodes on a PostgreSQL store; a test that asks for SQLite too is skipped there."""
+    if store_url.startswith("sqlite"):
+        pytest.skip("SQLite has one process")
+    opened: list[Database] = []
+
+    def connect() -> Database:
+        opened.append(Database(store_url))
+        return opened[-1]
+
+    yield connect
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def project(database: Database, mints: CountingMint, clock: StillClock) -> Project:
+    """A project in the store."""
+    made = Project(id=ProjectId(mints("prj")), name="default", created_at=clock.now())
+    database.write_now(lambda connection: projects.insert(connection, made))
+    return made
