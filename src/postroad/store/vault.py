@@ -70,8 +70,8 @@ class Vault:
             Unavailable: It was sealed under another master key (`master_key_changed`), or it is damaged or belongs to
                 another context (`secret_unreadable`).
         """
-        key_id, nonce = sealed[1 : 1 + _ID_OCTETS], sealed[_HEAD - NONCE_OCTETS : _HEAD]
-        if sealed[:1] == _VERSION and len(sealed) > _HEAD and key_id != self._id:
+        version, key_id, nonce = sealed[:1], sealed[1 : 1 + _ID_OCTETS], sealed[_HEAD - NONCE_OCTETS : _HEAD]
+        if version == _VERSION and len(sealed) > _HEAD and key_id != self._id:
             raise Unavailable(
                 "master_key_changed",
                 "A stored secret was encrypted under another master key. Give the server the secrets.master_key it had "
@@ -79,7 +79,7 @@ class Vault:
                 retry_after_s=_RETRY_S,
             )
         try:
-            return self._cipher.decrypt(nonce, sealed[_HEAD:], _VERSION + context.encode())
+            return self._cipher.decrypt(nonce, sealed[_HEAD:], version + context.encode())
         except (InvalidTag, ValueError):
             raise Unavailable(
                 "secret_unreadable",
