@@ -21,7 +21,7 @@ from postroad.wire.smtp.phase import Phase
 from postroad.wire.smtp.replies import Reply, ReplyReader
 from postroad.wire.smtp.sending import Sending, command
 from postroad.wire.smtp.transaction import Ending, Outcome
-from postroad.wire.smtp.transcript import Said, Side, Transcript
+from postroad.wire.smtp.transcript import Said, Transcript
 
 PIECE_OCTETS: Final = 262_144
 """Content up to this size goes out together with its final dot; larger content in pieces, and the dot apart."""
@@ -50,6 +50,10 @@ class Client:
         self._answered: Phase | None = None
 
     # What a shell needs at any time
+
+    def at(self, instant: int) -> None:
+        """Set the instant that the conversation's next lines are kept with, in any unit the shell likes."""
+        self._transcript.at = instant
 
     @property
     def phase(self) -> Phase:
@@ -105,7 +109,7 @@ class Client:
         return self._take_events()
 
     def take_conversation(self) -> tuple[Said, ...]:
-        """Return what was said since the last call; secrets and content are masked."""
+        """Return what was said since the last call; secrets and content are masked, long ones lose their middle."""
         return self._transcript.take()
 
     # Verbs
@@ -189,7 +193,7 @@ class Client:
         return self._reader.next() if self._state is not Phase.CLOSED else None
 
     def _on_reply(self, reply: Reply) -> None:
-        self._record(reply)
+        self._transcript.received(reply)
         self._closing = reply.code == 421  # RFC 5321 §3.8: it may come at any time, and the server closes after it
         if self._closing and self._sending is not None:
             self._sending.closing = reply
@@ -270,11 +274,13 @@ class Client:
 
     def _begin(self, sending: Sending) -> None:
         """Send MAIL, and with PIPELINING all that precedes the content in the same write (RFC 2920 §3.1)."""
-        self._send(sending.mail, Phase.MAIL, self._on_mail)
-        if self.extensions.pipelining:
-            for line in sending.rcpts:
-                self._send(line, Phase.RCPT, self._on_rcpt)
-            self._send(b"DATA\r\n", Phase.DATA, self._on_data)
+        if not self.extensions.pipelining:
+            self._send(sending.mail, Phase.MAIL, self._on_mail)
+            return
+        group = b"".join((sending.mail, *sending.rcpts, b"DATA\r\n"))
+        self._send(group, Phase.MAIL, self._on_mail)
+        self._expected.extend([(Phase.RCPT, self._on_rcpt)] * len(sending.rcpts))
+        self._expected.append((Phase.DATA, self._on_data))
 
     def _on_mail(self, reply: Reply) -> None:
         sending = self._require_sending()
@@ -317,8 +323,7 @@ class Client:
             self._end_sending(Ending.REFUSED, sending.refused_in())
 
     def _send_content(self, sending: Sending) -> None:
-        self._transcript.add(Side.CLIENT, f"<{sending.size} octets>")
-        self._transcript.add(Side.CLIENT, ".")
+        self._transcript.sent(f"<{sending.size} octets>\r\n.")
         if len(sending.content) <= PIECE_OCTETS:
             self._out.append(sending.content)
             self._expected.append((Phase.DOT, self._on_final))
@@ -386,14 +391,9 @@ class Client:
     def _send(self, line: bytes, phase: Phase, handler: _Handler, *, shown: str | None = None) -> None:
         if self._closing:
             return
-        self._transcript.add(Side.CLIENT, shown if shown is not None else line[:-2].decode())
+        self._transcript.sent(shown if shown is not None else line[:-2].decode())
         self._out.append(line)
         self._expected.append((phase, handler))
-
-    def _record(self, reply: Reply) -> None:
-        last = len(reply.lines) - 1
-        for index, line in enumerate(reply.lines):
-            self._transcript.add(Side.SERVER, f"{reply.code}{' ' if index == last else '-'}{line}")
 
     def _take_events(self) -> list[events.Event]:
         taken, self._events = self._events, []

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from postroad.wire.smtp.extensions import Extensions
 from postroad.wire.smtp.phase import Phase
 from postroad.wire.smtp.replies import Reply
@@ -55,8 +57,7 @@ class AuthUnavailable:
     """The server offers no mechanism of ours, or only without TLS; nothing was sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionEnded:
+class TransactionEnded(msgspec.Struct, frozen=True):
     """The transaction is over; comes exactly once for each."""
 
     outcome: Outcome

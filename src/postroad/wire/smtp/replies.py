@@ -4,8 +4,9 @@ Decisions are made on a reply's class (2, 3, 4, 5), as RFC 5321 §4.2.1 asks of 
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from postroad.wire import status
 from postroad.wire.smtp.errors import MisuseError, PeerError
@@ -21,8 +22,7 @@ _VISIBLE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A code and its lines of text, which hold the enhanced code as it was sent and no control characters."""
 
     code: int
@@ -78,6 +78,11 @@ class ReplyReader:
         Raises:
             PeerError: What came is no reply.
         """
+        if self._code is None and (found := _LINE.match(self._buffer, self._at)) is not None:
+            code, separator, text = found.groups()
+            if separator != b"-" and found.end() - self._at <= LINE_OCTETS:  # nearly every reply is one line
+                self._at = found.end()
+                return Reply(int(code), (_readable(text or b""),))
         while (end := self._buffer.find(b"\n", self._at)) >= 0:
             last = self._take_line(end)
             if last:

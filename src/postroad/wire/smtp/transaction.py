@@ -1,14 +1,19 @@
 """One mail transaction as a client sees it: how its content is framed, and what came of it (RFC 5321 §3.3)."""
 
-from dataclasses import dataclass
+import re
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from postroad.wire.smtp.errors import MisuseError
 from postroad.wire.smtp.phase import Phase
 from postroad.wire.smtp.replies import Reply
 
 END_OF_DATA: Final = b".\r\n"
+
+_DOT_LINE = re.compile(rb"\n\.")
+_SMALL_OCTETS: Final = 65_536
 
 
 class Ending(StrEnum):
@@ -32,8 +37,7 @@ class Ending(StrEnum):
     """The final dot was sent, as far as we know, and no usable answer came (RFC 1047)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of a transaction, as facts.
 
     Attributes:
@@ -66,12 +70,19 @@ def frame(octets: bytes) -> bytes:
         MisuseError: There is a CR or an LF that is not part of a CRLF: a lax server could see the end there, and what
             follows as commands. Whoever made the octets has to make them canonical before signing them.
     """
-    pairs = octets.count(b"\r\n")
-    if octets.count(b"\n") != pairs or octets.count(b"\r") != pairs:
+    end = END_OF_DATA if not octets or octets[-2:] == b"\r\n" else b"\r\n" + END_OF_DATA
+    if not _canonical(octets):
         raise MisuseError("message octets hold a bare CR or LF")
-    stuffed = octets.replace(b"\r\n.", b"\r\n..")
-    if octets[:1] == b".":
-        stuffed = b"." + stuffed
-    if not octets or octets[-2:] == b"\r\n":
-        return stuffed + END_OF_DATA
-    return stuffed + b"\r\n" + END_OF_DATA
+    if _DOT_LINE.search(octets) is not None:  # half the price of a replacement that finds nothing
+        octets = octets.replace(b"\r\n.", b"\r\n..")
+    return (b"." if octets[:1] == b"." else b"") + octets + end
+
+
+def _canonical(octets: bytes) -> bool:
+    """Tell whether every CR and LF is part of a CRLF."""
+    if len(octets) <= _SMALL_OCTETS:
+        # measured: cutting at any line end and joining by CRLF takes half the time of three counts, but more memory
+        joined = b"\r\n".join(octets.splitlines())
+        return joined == octets or (octets[-2:] == b"\r\n" and joined == octets[:-2])
+    pairs = octets.count(b"\r\n")
+    return octets.count(b"\n") == pairs == octets.count(b"\r")

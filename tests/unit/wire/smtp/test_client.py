@@ -155,7 +155,7 @@ def test_plain_is_preferred_and_masked():
     assert client.outgoing() == b"AUTH PLAIN " + base64.b64encode(b"\0user\0secret") + b"\r\n"
     assert client.phase is Phase.AUTH
     assert client.receive(b"235 2.7.0 ok\r\n") == [events.Authenticated(Reply(235, ("2.7.0 ok",)))]
-    assert [text for _, text in client.take_conversation()] == ["AUTH PLAIN <secret>", "235 2.7.0 ok"]
+    assert [said.text for said in client.take_conversation()] == ["AUTH PLAIN <secret>", "235 2.7.0 ok"]
 
 
 def test_login_says_name_and_password_when_asked():
@@ -167,7 +167,7 @@ def test_login_says_name_and_password_when_asked():
     client.receive(b"334 UGFzc3dvcmQ6\r\n")
     assert client.outgoing() == base64.b64encode(b"secret") + b"\r\n"
     assert client.receive(b"535 5.7.8 no\r\n") == [events.AuthFailed(Reply(535, ("5.7.8 no",)))]
-    said = [text for _, text in client.take_conversation()]
+    said = [said.text for said in client.take_conversation()]
     assert said == ["AUTH LOGIN", "334 VXNlcm5hbWU6", "<secret>", "334 UGFzc3dvcmQ6", "<secret>", "535 5.7.8 no"]
 
 
@@ -207,7 +207,7 @@ def test_a_transaction_takes_two_writes():
     assert (found.ending, found.phase, found.final) == (Ending.ANSWERED, Phase.DOT, Reply(250, ("2.0.0 queued as 1",)))
     assert found.recipients == (Reply(250, ("b",)),)
     assert client.phase is Phase.IDLE
-    said = [f"{side}: {text}" for side, text in client.take_conversation()]
+    said = [f"{side}: {text}" for _, side, text in client.take_conversation()]
     assert said == [
         "C: MAIL FROM:<a@example.org> SIZE=18",
         "C: RCPT TO:<b@example.org>",
