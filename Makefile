@@ -1,0 +1,87 @@
+# Everything a person or a machine needs to run, change and measure Postroad. `make` alone lists it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$name >/dev/null 2>&1 && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$name && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+UV ?= uv
+SOURCES := src tests tools $(wildcard bench faults)
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help run install dev test check format docs bench fault lock clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+run: $(VENV)/.runtime ## Set everything up and start postroad dev
+	@exec $(BIN)/postroad dev
+
+install: $(VENV)/.runtime ## Set up the runtime in .venv
+
+dev: $(VENV)/.dev ## Set up runtime and development tools in .venv
+
+test: $(VENV)/.dev ## Run the tests with the coverage gates; ONLY=tests/unit runs a part without them
+ifdef ONLY
+	@$(BIN)/python -m pytest $(ONLY)
+else
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o .coverage.json
+	@$(BIN)/python tools/coverage_gates.py .coverage.json
+endif
+
+check: $(VENV)/.dev ## Lint, types, import contracts, budgets, docs
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/budgets.py
+	@$(BIN)/python tools/links.py
+	@$(BIN)/python tools/reference.py --check
+
+format: $(VENV)/.dev ## Format the code and put the imports in order
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+docs: $(VENV)/.dev ## Write the generated reference pages anew
+	@$(BIN)/python tools/reference.py
+
+bench: $(VENV)/.dev ## Measure throughput and latency beside the peers
+	@$(BIN)/python -m bench
+
+fault: $(VENV)/.dev ## Run the fault experiments
+	@$(BIN)/python -m faults
+
+lock: ## Resolve requirements/*.in anew into hashed locks (needs uv)
+	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv; name it with make lock UV=/path/to/uv" >&2; exit 1; }
+	@cd requirements && $(COMPILE) runtime.in -o runtime.txt && $(COMPILE) build.in -o build.txt \
+		&& $(COMPILE) dev.in -o dev.txt
+
+clean: ## Remove the environment and everything generated, but no data
+	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Postroad needs Python 3.11 or newer, and none was found on the PATH." >&2; \
+		echo "Install it (Debian and Ubuntu: apt install python3 python3-venv), or name it: make run PYTHON=/path/to/python3" >&2; \
+		exit 1; fi
+	@if ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make virtual environments. Install what is missing (Debian and Ubuntu: apt install python3-venv)." >&2; \
+		exit 1; fi
+	@echo "Setting up $(VENV); this happens once and takes about a minute." >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime | $(BIN)/python
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
