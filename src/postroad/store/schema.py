@@ -82,6 +82,7 @@ suppressions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Index("ux_suppressions_address", "project_id", "folded", "scope", unique=True),
+    Index("ix_suppressions_project", "project_id", "id"),  # list and export
 )
 
 domains = Table(
@@ -133,8 +134,11 @@ webhooks = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("disabled_reason", Text),
+    Column("updated_at", BigInteger, nullable=False),
     Column("cursor", BigInteger, nullable=False, server_default="0"),  # place in the log up to which it is fanned out
-    Column("failing_since", BigInteger),
+    Column("failing_since", BigInteger),  # the first failure since the last success
+    Column("failures", Integer, nullable=False, server_default="0"),  # how many since then
+    Column("paused_until", BigInteger),  # nothing is sent before
     Column("lease_until", BigInteger),
     Column("lease_node", Text),
 )
@@ -151,6 +155,12 @@ webhook_deliveries = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("history", Text, nullable=False, server_default="[]"),  # each attempt: time, status or trouble, milliseconds
     PrimaryKeyConstraint("webhook_id", "seq"),
+    Index(
+        "ix_webhook_deliveries_ended",
+        "updated_at",
+        sqlite_where=text("state <> 'pending'"),
+        postgresql_where=text("state <> 'pending'"),
+    ),  # retention
     Index(
         "ix_webhook_deliveries_due",
         "webhook_id",

@@ -245,6 +245,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppressions")),
     )
     with op.batch_alter_table("suppressions", schema=None) as batch_op:
+        batch_op.create_index("ix_suppressions_project", ["project_id", "id"], unique=False)
         batch_op.create_index("ux_suppressions_address", ["project_id", "folded", "scope"], unique=True)
 
     op.create_table(
@@ -258,8 +259,11 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger(), nullable=True),
         sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("cursor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("paused_until", sa.BigInteger(), nullable=True),
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("lease_node", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -320,6 +324,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state = 'pending'"),
             postgresql_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index(
+            "ix_webhook_deliveries_ended",
+            ["updated_at"],
+            unique=False,
+            sqlite_where=sa.text("state <> 'pending'"),
+            postgresql_where=sa.text("state <> 'pending'"),
         )
 
     # ### end Alembic commands ###
