@@ -3,6 +3,7 @@
 from typing import Final
 
 from postroad.model.reason import Class
+from postroad.model.suppression import Cause
 
 CAUSES: Final = {
     Class.INVALID_RECIPIENT: "The recipient's mail server says that this address does not exist.",
@@ -44,12 +45,12 @@ REMEDIES: Final = {
     Class.POLICY: "Ask the recipient's postmaster to allow this sender; the reply often links to a page about it.",
     Class.AUTH_FAILED: "Check the sending domain's SPF, DKIM and DMARC records and this server's reverse DNS.",
     Class.RATE_LIMITED: "Send more slowly to this provider; waiting is what helps.",
-    Class.GREYLISTED: "Nothing needs to be done: the next attempts pass by themselves.",
+    Class.GREYLISTED: "Waiting helps: such servers take a message that comes again after some minutes.",
     Class.UNREACHABLE: "Their side or the network between has to come back; check that port 25 is open from here.",
     Class.DNS_FAILURE: "The domain's owner has to repair its DNS; check that the resolver of this server works.",
     Class.TLS_REQUIRED_FAILED: "Their server needs working TLS and a valid certificate, or the policy has to change.",
     Class.PROTOCOL_ERROR: "Look at the attempt's conversation; the mail server or something between needs repair.",
-    Class.EXPIRED: "Give it more time (expires_at, or the stream's expiry) when the cause is gone.",
+    Class.EXPIRED: "Send it again with more time: a later expires_at, or a longer expiry of its stream.",
     Class.IN_DOUBT: "Ask the recipient whether it arrived before sending it again: it may have.",
     Class.SMTPUTF8_UNSUPPORTED: "Use an address of the recipient's that has ASCII letters only before the @.",
     Class.AUTO_REPLY: "Nothing needs to be done.",
@@ -61,3 +62,23 @@ REMEDIES: Final = {
     Class.ACCEPTED: "Nothing needs to be done; if it is not in the inbox, look into the spam folder.",
     Class.UNKNOWN: "Read the reply; the recipient's postmaster can say what it means.",
 }
+
+SUPPRESSION_CAUSES: Final = {
+    Cause.BOUNCE: "because mail to it bounced",
+    Cause.COMPLAINT: "because its owner reported mail as spam",
+    Cause.UNSUBSCRIBE: "because its owner unsubscribed",
+    Cause.MANUAL: "because somebody put it there",
+    Cause.IMPORT: "because it came with an import",
+}
+SUPPRESSION_REMEDIES: Final = {
+    Cause.BOUNCE: "When the address works again, remove it from the suppression list and send the message again.",
+    Cause.COMPLAINT: "Leave it: only when its owner asks for mail again may it be removed from the suppression list.",
+    Cause.UNSUBSCRIBE: "Leave it: only its owner can subscribe again. Mail of other streams may still be wanted.",
+    Cause.MANUAL: "Ask who put it on the suppression list, and remove it there when it was a mistake.",
+    Cause.IMPORT: "Check where the imported list came from, and remove the address there when it was a mistake.",
+}
+
+RELAY_REMEDY: Final = "Correct the user name and password that are set for the relay, then release what is held."
+HOLD_REMEDY: Final = "Put right what the detail says, then release what is held."
+WAITING_REMEDY: Final = "Nothing needs to be done. Until it is sent it can be canceled or moved to another time."
+RESEND_REMEDY: Final = "Send it again: the address is not on the suppression list any more."
