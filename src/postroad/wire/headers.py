@@ -1,16 +1,17 @@
 """Header fields: values in, octets out, each one exactly the field that was meant (RFC 5322 §2.2, RFC 2047, RFC 2231).
 
 One function per kind of field: `unstructured` for text, `structured` for ASCII with a grammar of its own, `mailboxes`
-for address lists, `message_ids`, `date` and `parameterised`. Each takes a name and a value, folds at 78 columns,
-encodes what is not ASCII in the places where that is legal, and hands its result through one last check.
-`check_custom_name` decides which names an application may bring along.
+for address lists, `message_ids`, `date` and `parameterised`; `custom` chooses among them for the headers that an
+application brings along. Each takes a name and a value, folds at 78 columns, encodes what is not ASCII in the places
+where that is legal, and hands its result through one last check. `check_custom_name` decides which names an application
+may bring along.
 
 No value can leave its field: CR, LF, NUL, the other controls and lone surrogates are refused before encoding, and the
 encoded field is looked at again after folding.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -94,6 +95,17 @@ def check_value(value: str) -> None:
         raise HeaderError("A header value contains a line break, a control character or a lone surrogate.")
 
 
+def custom(name: str, value: str) -> bytes:
+    """Write a header that an application brings along, by the grammar its name asks for.
+
+    Raises:
+        HeaderError: The name is malformed or Postroad's own, or the value does not fit.
+    """
+    check_custom_name(name)
+    kind = _KINDS.get(name.lower(), unstructured)
+    return kind(name, value)
+
+
 def unstructured(name: str, value: str) -> bytes:
     """Write a text field such as Subject; outer white space is dropped, all else arrives as given.
 
@@ -149,9 +161,9 @@ def message_ids(name: str, value: str) -> bytes:
     return _checked(f"{name}:{_fold_words(len(name) + 1, ids)}\r\n".encode())
 
 
-def date(name: str, at: int) -> bytes:
-    """Write an instant, given in microseconds since 1970 UTC, as a date in UTC (RFC 5322 §3.3)."""
-    when = datetime.fromtimestamp(at // 1_000_000, UTC)
+def date(name: str, at_s: int) -> bytes:
+    """Write an instant, given in seconds since 1970, as a date in UTC (RFC 5322 §3.3)."""
+    when = datetime.fromtimestamp(at_s, UTC)
     day = f"{_DAYS[when.weekday()]}, {when.day} {_MONTHS[when.month - 1]} {when.year:04d}"
     return f"{name}: {day} {when.hour:02d}:{when.minute:02d}:{when.second:02d} +0000\r\n".encode()
 
@@ -240,3 +252,31 @@ def _checked(field: bytes) -> bytes:
     if _NOT_IN_FIELD.search(field[:-2].replace(b"\r\n ", b"").replace(b"\r\n\t", b"")) is not None:
         raise HeaderError("A header value contains a line break or NUL.")
     return field
+
+
+_KINDS: Final[dict[str, Callable[[str, str], bytes]]] = {
+    "in-reply-to": message_ids,
+    "references": message_ids,
+} | dict.fromkeys(
+    (
+        "list-id",
+        "list-help",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "list-subscribe",
+        "list-post",
+        "list-owner",
+        "list-archive",
+        "auto-submitted",
+        "precedence",
+        "importance",
+        "priority",
+        "x-priority",
+        "feedback-id",
+        "disposition-notification-to",
+        "return-receipt-to",
+        "errors-to",
+        "tls-required",
+    ),
+    structured,
+)

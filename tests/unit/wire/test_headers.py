@@ -181,7 +181,7 @@ def test_message_ids_are_ids_in_angle_brackets() -> None:
 
 
 def test_an_instant_is_written_as_a_date_in_utc() -> None:
-    assert date("Date", 1_700_000_000_999_999) == b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+    assert date("Date", 1_700_000_000) == b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
     assert date("Date", 0) == b"Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n"
 
 
