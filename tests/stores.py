@@ -14,7 +14,7 @@ from peers.postgres import PostgresServer
 from postroad.model.clock import Instant
 from postroad.model.ids import ProjectId, mint
 from postroad.model.project import Project
-from postroad.store import projects
+from postroad.store import audit, projects
 from postroad.store.database import Database
 from postroad.store.migrate import migrate
 
@@ -121,5 +121,6 @@ def another(store_url: str) -> Iterator[Callable[[], Database]]:
 def project(database: Database, mints: CountingMint, clock: StillClock) -> Project:
     """A project in the store."""
     made = Project(id=ProjectId(mints("prj")), name="default", created_at=clock.now())
-    database.write_now(lambda connection: projects.insert(connection, made))
+    entry = audit.Entry(project_id=made.id, at=clock.now(), actor="test", action="project.created", subject=made.id)
+    database.write_now(lambda connection: projects.insert(connection, made, entry))
     return made

@@ -10,7 +10,7 @@ from postroad.model.clock import Instant
 from postroad.model.ids import KeyId, ProjectId
 from postroad.model.message import Mode
 from postroad.model.project import ApiKey, KeyLimits, KeyScope, Project
-from postroad.store import bulk, projects
+from postroad.store import audit, bulk, projects
 from postroad.store.schema import api_keys
 
 _NAMES = (
@@ -20,13 +20,14 @@ _COLUMNS = ", ".join(f"api_keys.{name}" for name in _NAMES)
 _limits = msgspec.json.Decoder(KeyLimits)
 
 
-def insert(connection: Connection, key: ApiKey, digest: bytes) -> None:
+def insert(connection: Connection, key: ApiKey, digest: bytes, entry: audit.Entry) -> None:
     """Add a key, whose secret has this SHA-256 digest."""
     row = (
         key.id, key.project_id, key.name, key.mode.value, key.scope.value, msgspec.json.encode(key.limits).decode(),
         key.created_at, key.expires_at, key.revoked_at, key.last_used_at, digest,
     )  # fmt: skip
     bulk.insert(connection, api_keys, (*_NAMES, "digest"), [row])
+    audit.record(connection, entry)
 
 
 def by_digest(connection: Connection, digest: bytes) -> tuple[ApiKey, Project] | None:
@@ -60,15 +61,18 @@ def listed(connection: Connection, project_id: ProjectId, *, after: str = "", li
     return [_read(row) for row in rows]
 
 
-def revoke(connection: Connection, project_id: ProjectId, key_id: KeyId, at: Instant) -> ApiKey | None:
+def revoke(connection: Connection, project_id: ProjectId, key_id: KeyId, entry: audit.Entry) -> ApiKey | None:
     """End a key, and return it; one that was revoked before keeps its time. None when there is no such key."""
     rows = bulk.run(
         connection,
         "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) "  # noqa: S608 - names of ours
         f"WHERE id = ? AND project_id = ? RETURNING {_COLUMNS}",
-        (at, key_id, project_id),
+        (entry.at, key_id, project_id),
     )
-    return _read(rows[0]) if rows else None
+    if not rows:
+        return None
+    audit.record(connection, entry)
+    return _read(rows[0])
 
 
 def note_uses(connection: Connection, uses: Mapping[KeyId, Instant]) -> None:

@@ -8,12 +8,12 @@ from postroad.model.clock import Instant
 from postroad.model.errors import Refused
 from postroad.model.ids import ProjectId
 from postroad.model.project import Project
-from postroad.store import bulk
+from postroad.store import audit, bulk
 
 COLUMNS = "projects.id, projects.name, projects.created_at, projects.paused_at"
 
 
-def insert(connection: Connection, project: Project) -> None:
+def insert(connection: Connection, project: Project, entry: audit.Entry) -> None:
     """Add a project.
 
     Raises:
@@ -27,6 +27,7 @@ def insert(connection: Connection, project: Project) -> None:
     )
     if not written:
         raise _taken(project.name)
+    audit.record(connection, entry)
 
 
 def by_id(connection: Connection, project_id: ProjectId) -> Project | None:
@@ -51,7 +52,7 @@ def listed(connection: Connection, *, after: str = "", limit: int = 100) -> list
     return [read(row) for row in rows]
 
 
-def rename(connection: Connection, project_id: ProjectId, name: str) -> Project | None:
+def rename(connection: Connection, project_id: ProjectId, name: str, entry: audit.Entry) -> Project | None:
     """Give a project another name, and return it; None when there is no such project.
 
     Raises:
@@ -60,22 +61,25 @@ def rename(connection: Connection, project_id: ProjectId, name: str) -> Project 
     owner = by_name(connection, name)
     if owner is not None and owner.id != project_id:
         raise _taken(name)
-    return _update(connection, "name = ?", (name, project_id))
+    return _update(connection, "name = ?", (name, project_id), entry)
 
 
-def pause(connection: Connection, project_id: ProjectId, at: Instant) -> Project | None:
+def pause(connection: Connection, project_id: ProjectId, at: Instant, entry: audit.Entry) -> Project | None:
     """Stop leasing a project's mail; one that is paused already keeps its time. None when there is no such project."""
-    return _update(connection, "paused_at = coalesce(paused_at, ?)", (at, project_id))
+    return _update(connection, "paused_at = coalesce(paused_at, ?)", (at, project_id), entry)
 
 
-def resume(connection: Connection, project_id: ProjectId) -> Project | None:
+def resume(connection: Connection, project_id: ProjectId, entry: audit.Entry) -> Project | None:
     """Lease a project's mail again, and return it; None when there is no such project."""
-    return _update(connection, "paused_at = NULL", (project_id,))
+    return _update(connection, "paused_at = NULL", (project_id,), entry)
 
 
-def _update(connection: Connection, assignment: str, values: tuple[object, ...]) -> Project | None:
+def _update(connection: Connection, assignment: str, values: tuple[object, ...], entry: audit.Entry) -> Project | None:
     rows = bulk.run(connection, f"UPDATE projects SET {assignment} WHERE id = ? RETURNING {COLUMNS}", values)  # noqa: S608 - texts of ours
-    return read(rows[0]) if rows else None
+    if not rows:
+        return None
+    audit.record(connection, entry)
+    return read(rows[0])
 
 
 def read(row: tuple[Any, ...]) -> Project:

@@ -3,10 +3,9 @@
 import msgspec
 from sqlalchemy.engine import Connection
 
-from postroad.model.clock import Instant
 from postroad.model.ids import ProjectId
 from postroad.model.stream import RetrySchedule, StreamKind
-from postroad.store import bulk
+from postroad.store import audit, bulk
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,25 +21,32 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 _document = msgspec.json.Decoder(StreamSettings)
 
 
-def insert(connection: Connection, project_id: ProjectId, name: str, settings: StreamSettings, at: Instant) -> bool:
+def insert(
+    connection: Connection, project_id: ProjectId, name: str, settings: StreamSettings, entry: audit.Entry
+) -> bool:
     """Add a stream; False when the project has one of that name."""
     written = bulk.run(
         connection,
         "INSERT INTO streams (project_id, name, document, created_at) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO NOTHING RETURNING name",
-        (project_id, name, msgspec.json.encode(settings).decode(), at),
+        (project_id, name, msgspec.json.encode(settings).decode(), entry.at),
     )
+    if written:
+        audit.record(connection, entry)
     return bool(written)
 
 
-def replace(connection: Connection, project_id: ProjectId, name: str, settings: StreamSettings, at: Instant) -> None:
+def replace(
+    connection: Connection, project_id: ProjectId, name: str, settings: StreamSettings, entry: audit.Entry
+) -> None:
     """Set what a project has set for a stream, whether or not there is a row for it yet."""
     bulk.run(
         connection,
         "INSERT INTO streams (project_id, name, document, created_at) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (project_id, name) DO UPDATE SET document = excluded.document",
-        (project_id, name, msgspec.json.encode(settings).decode(), at),
+        (project_id, name, msgspec.json.encode(settings).decode(), entry.at),
     )
+    audit.record(connection, entry)
 
 
 def of_project(connection: Connection, project_id: ProjectId) -> dict[str, StreamSettings]:
