@@ -1,5 +1,6 @@
 """The judge, phase by phase."""
 
+import msgspec
 import pytest
 
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
@@ -388,6 +389,15 @@ def test_what_we_interrupted_is_queued_at_once_and_does_not_count(trouble: Troub
     found = verdict(ran_into(trouble, Phase.MAIL), lease(failures=2))
     assert (found.state, found.event, found.next_at, found.failures) == (State.QUEUED, None, NOW, 2)
     assert (found.reason.cls, found.in_doubt) == (Class.LOCAL, False)
+
+
+@pytest.mark.parametrize(
+    ("number", "wait"), [(1, 0), (3, 0), (4, SECOND), (5, 2 * SECOND), (8, 16 * SECOND), (40, 5 * MINUTE)]
+)
+def test_what_is_interrupted_again_and_again_waits_longer_each_time(number: int, wait: int) -> None:
+    held = msgspec.structs.replace(lease(), attempt=number)
+    found = verdict(ran_into(Trouble.CRASHED, Phase.COMPOSE), held, chance=0.0)
+    assert (found.state, found.next_at, found.failures) == (State.QUEUED, after(NOW, wait), 0)
 
 
 def test_what_a_peer_sent_away_with_a_421_waits_without_counting() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.clock import DAY, HOUR, MINUTE, Instant, after
+from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after
 from postroad.model.delivery import Lease, State
 from postroad.model.event import EventType
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
@@ -38,6 +38,10 @@ class Policy:
     hint_least: int = MINUTE
     hint_most: int = 4 * HOUR
     """Bounds of the wait that a server asks for."""
+    interruptions_at_once: int = 3
+    """So many of our own interruptions go back into the queue at once; more must be more than chance, and wait."""
+    interruption_wait_most: int = 5 * MINUTE
+    """The most that one waits for them: a second after the next, and twice as long after each further one."""
     deferral_event_every: int = 4 * HOUR
     """After the first, `message.deferred` is written at most this often for one delivery."""
 
@@ -176,9 +180,8 @@ def _named(case: _Case, trouble: Trouble) -> Verdict:
 
 
 def _free(case: _Case, trouble: Trouble) -> Verdict:
-    """Put a delivery back that nothing was sent for: at once, or, when the peer sent us away, after a while."""
+    """Put a delivery back that nothing was sent for, without counting the attempt."""
     lease = case.lease
-    waits = trouble is Trouble.HANDED_BACK and case.attempt.reply is not None
     evidence = gather(case.attempt)
     if lease.reason is not None:
         evidence["last_class"], evidence["since"] = run(lease.reason)
@@ -191,8 +194,21 @@ def _free(case: _Case, trouble: Trouble) -> Verdict:
         detail=case.attempt.detail or CAUSES[Class.LOCAL],
         evidence=evidence,
     )
-    wait = retry.scheduled(case.stream.retry, lease.failures, case.chance) if waits else 0
-    return _again(case, reason, wait, state=State.QUEUED, failures=lease.failures)
+    return _again(case, reason, _free_wait(case), state=State.QUEUED, failures=lease.failures)
+
+
+def _free_wait(case: _Case) -> int:
+    """Return how long what we interrupted waits: not at all, unless the peer sent us away or it keeps happening.
+
+    A message that brings the server down each time, or that cannot be begun, must not keep it busy for ever.
+    """
+    lease, policy, schedule = case.lease, case.policy, case.stream.retry
+    if case.attempt.reply is not None:
+        return retry.scheduled(schedule, lease.failures, case.chance)
+    more = lease.attempt - lease.failures - policy.interruptions_at_once
+    if more <= 0:
+        return 0
+    return retry.at_least(min(SECOND << min(more - 1, 30), policy.interruption_wait_most), schedule, case.chance)
 
 
 def _no_such_domain(case: _Case) -> Verdict:
