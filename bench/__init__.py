@@ -5,7 +5,7 @@ same run, in interleaved rounds, by the median: machines are shared and noisy, r
 
 * `rows`: the table: what is promised, and how it is printed and stored.
 * `sink`, `load`, `cost`: the receiver, the load, and what a process cost; the same for everyone who is measured.
-* `rivals`: Postfix with OpenDKIM, Postfix's intake, nginx-free and naive Python senders.
+* `rivals`: Postfix with OpenDKIM, Postfix's intake, a naive Python sender.
 * `ours`: our server under the same load.
 * `workloads`: one function per row.
 """

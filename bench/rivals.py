@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.sink import CountingSink
 from peers.postfix import PostfixServer, postfix_server
-from peers.process import Running, program, start, workplace
+from peers.process import LOOPBACK, Running, program, start, workplace
 
 BODY_OCTETS = 5500
 SESSIONS = 5
@@ -86,6 +86,13 @@ def postfix_signing(sink: CountingSink, settings: Mapping[str, str] | None = Non
             "milter_protocol": "6",
         }
         yield stack.enter_context(postfix_server(settings={**_TUNED, **relay, **(settings or {})}))
+
+
+@contextmanager
+def postfix_relay(port: int) -> Iterator[PostfixServer]:
+    """Postfix, tuned, relaying without a signature."""
+    with postfix_server(settings={**_TUNED, "relayhost": f"[{LOOPBACK}]:{port}"}) as server:
+        yield server
 
 
 @contextmanager
