@@ -16,8 +16,12 @@ from pathlib import Path
 import msgspec
 
 from postroad.model.attempt import Attempt
+from postroad.model.composition import Recipe
 
 _COMPACT_OCTETS = 16 * 1024 * 1024
+
+
+_OPEN = msgspec.Raw(b"null")
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
@@ -25,11 +29,16 @@ class Note(msgspec.Struct, frozen=True, array_like=True):
 
     delivery_id: str
     attempt: int
-    result: bytes | None = None
-    """The `Attempt`, as JSON."""
-    digest: bytes | None = None
-    recipe: bytes | None = None
-    """The `Recipe`, as JSON."""
+    result: msgspec.Raw = _OPEN
+    """The `Attempt`, as JSON; null while it is open."""
+    digest: str | None = None
+    """SHA-256 of the octets, in hexadecimal."""
+    recipe: Recipe | None = None
+
+    @property
+    def digest_octets(self) -> bytes | None:
+        """SHA-256 of the octets."""
+        return None if self.digest is None else bytes.fromhex(self.digest)
 
 
 _encoder = msgspec.json.Encoder()
@@ -49,9 +58,12 @@ class Journal:
         """
         self._path = path
         self._boot_id = boot_id
-        self.left, self.complete = _read(path, boot_id)
-        self._open: dict[tuple[str, int], Note] = dict(self.left)
+        self._open, self.complete = _read(path, boot_id)
         self._file = self._rewrite()
+
+    def noted(self, delivery_id: str, attempt: int) -> Note | None:
+        """Return what is noted of an attempt that is not settled."""
+        return self._open.get((delivery_id, attempt))
 
     def dot(self, delivery_id: str, attempt: int) -> None:
         """Note that the final dot of this attempt is about to be written."""
@@ -92,7 +104,7 @@ class Journal:
 
 def read_result(note: Note) -> Attempt | None:
     """Return how the noted attempt ended, if that is known."""
-    return None if note.result is None else _attempt.decode(note.result)
+    return None if bytes(note.result) == b"null" else _attempt.decode(note.result)
 
 
 class _Head(msgspec.Struct):

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import MINUTE, Instant
+from postroad.model.composition import Recipe
 from postroad.model.delivery import Lease, State
 from postroad.model.event import EventType
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
@@ -51,6 +52,7 @@ _LEASED = ", ".join(
     ]
 )  # fmt: skip
 _reason = msgspec.json.Decoder(Reason)
+_recipe = msgspec.json.Decoder(Recipe)
 _ATTEMPT_COLUMNS = ("delivery_id", "number", "node", "started_at")
 
 
@@ -140,6 +142,30 @@ def next_due(connection: Connection, after: Instant) -> Instant | None:
     return None if rows[0][0] is None else Instant(rows[0][0])
 
 
+def peek(
+    connection: Connection, project: ProjectId, delivery: DeliveryId
+) -> tuple[Lease, Recipe | None, bytes | None] | None:
+    """Return a delivery as a lease would show it, without taking it, with recipe and digest of its last octets."""
+    rows = bulk.run(
+        connection,
+        f"SELECT {_LEASED} FROM deliveries WHERE id = ? AND project_id = ?",  # noqa: S608 - names of ours
+        (delivery, project),
+    )
+    if not rows:
+        return None
+    sent = bulk.run(
+        connection,
+        "SELECT recipe, digest FROM attempts WHERE delivery_id = ? AND digest IS NOT NULL ORDER BY number DESC LIMIT 1",
+        (delivery,),
+    )
+    recipe, digest = sent[0] if sent else (None, None)
+    return (
+        _with_messages(connection, rows)[0],
+        None if recipe is None else _recipe.decode(recipe),
+        None if digest is None else bytes(digest),
+    )
+
+
 def _with_messages(connection: Connection, rows: Iterable[Any]) -> list[Lease]:
     rows = list(rows)
     found = {
@@ -159,7 +185,7 @@ def _lease(row: Any, message: Any) -> Lease:
         message_id=MessageId(row[1]),
         project_id=ProjectId(row[2]),
         token=row[3],
-        until=row[4],
+        until=Instant(row[4] or 0),
         attempt=row[5],
         failures=row[6],
         recipient=row[7],

@@ -11,7 +11,7 @@ import msgspec
 from postroad.model.clock import Clock, Instant
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
-from postroad.model.message import Attachment, Content, Message, Party, encode_content
+from postroad.model.message import Attachment, Content, Message, Party, Role, encode_content
 from postroad.model.project import Caller
 from postroad.model.stream import Stream
 from postroad.pipeline.intake.draft import Draft
@@ -21,6 +21,7 @@ from postroad.store.database import Database
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
 from postroad.wire import headers as wire_headers
 from postroad.wire import parse as wire_parse
+from postroad.wire.address import Mailbox
 
 _INLINE_OCTETS = 128 * 1024
 """Stored content up to this size lies in the row, anything larger in the blob store."""
@@ -106,6 +107,28 @@ class Intake:
         new = await self._prepare(caller, draft, self._clock.now())
         return await self._store(caller, [new], _render_one, idempotency)
 
+    async def accept_mail(
+        self, caller: Caller, octets: bytes, recipients: Sequence[Mailbox], *, stream: str = "transactional"
+    ) -> Answer:
+        """Take a complete RFC 5322 message for these envelope recipients, and return once it is durable.
+
+        Raises:
+            Refused: the message is not valid, or the caller may not.
+            Unavailable: nothing was stored; try again.
+        """
+        self._gate()
+        now = self._clock.now()
+        author = _prepare_raw(octets, self._limits, now, "unused@invalid").author
+        found = Reading(
+            sender=Party(author.address),
+            sender_domain=author.domain,
+            envelope=[(mailbox, Role.TO) for mailbox in dict.fromkeys(recipients)],
+            raw=octets,
+            size=len(octets),
+        )
+        new = await self._admit(caller, Draft(sender=author.address, stream=stream), found, now)
+        return await self._store(caller, [new], _render_one, None)
+
     async def accept_batch(
         self,
         caller: Caller,
@@ -158,7 +181,10 @@ class Intake:
         return answer
 
     async def _prepare(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage:
-        found = read(draft, self._limits, now)
+        return await self._admit(caller, draft, read(draft, self._limits, now), now)
+
+    async def _admit(self, caller: Caller, draft: Draft, found: Reading, now: Instant) -> NewMessage:
+        """Ask whether the caller may, put aside what goes to the blob store, and give the message its names."""
         if found.sender is None:
             raise Refused.field("/from", "The message needs a sender.")
         _check_limits(caller, found)
@@ -259,7 +285,15 @@ def _read_raw(found: Reading, limits: IntakeLimits, now: Instant, header_id: str
     Raises:
         Refused: it cannot be sent as it is; it is never repaired.
     """
-    octets = found.raw or b""
+    prepared = _prepare_raw(found.raw or b"", limits, now, header_id)
+    if found.sender is not None and prepared.author.address != found.sender.email:
+        raise Refused.field("/from", "This is not the From of the raw message.", code="invalid_raw")
+    subject = next((field.value for field in prepared.fields if field.name == b"subject"), "")
+    kept = b"".join([field.octets for field in prepared.fields]) + b"\r\n" + prepared.body
+    return subject[: limits.subject_characters], prepared.message_id.strip("<>"), kept
+
+
+def _prepare_raw(octets: bytes, limits: IntakeLimits, now: Instant, header_id: str) -> wire_parse.Prepared:
     try:
         wire_parse.check_lines(octets)
         message = wire_parse.parse(
@@ -268,16 +302,11 @@ def _read_raw(found: Reading, limits: IntakeLimits, now: Instant, header_id: str
             header_octets=limits.header_octets,
             octets_limit=limits.message_octets,
         )
-        prepared = wire_parse.prepare(
+        return wire_parse.prepare(
             message, date=wire_headers.date("Date", now // 1_000_000), message_id=f"<{header_id}>"
         )
     except wire_parse.RawMailError as error:
         raise Refused.field("/raw", str(error), code="invalid_raw") from error
-    if found.sender is not None and prepared.author.address != found.sender.email:
-        raise Refused.field("/from", "This is not the From of the raw message.", code="invalid_raw")
-    subject = next((field.value for field in prepared.fields if field.name == b"subject"), "")
-    kept = b"".join([field.octets for field in prepared.fields]) + b"\r\n" + prepared.body
-    return subject[: limits.subject_characters], prepared.message_id.strip("<>"), kept
 
 
 def _refuse_any(items: Sequence[NewMessage | Refused]) -> None:

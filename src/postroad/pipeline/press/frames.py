@@ -1,4 +1,4 @@
-"""What the server and its composing processes say to each other, numbered frames of MessagePack, and the bench itself."""
+"""What server and composing processes say to each other, numbered frames of MessagePack, and the bench they work at."""
 
 import struct
 from collections.abc import Iterator, Sequence

@@ -1,0 +1,123 @@
+"""What a delivery needs to be composed: its content and blobs, its keys, its return path, the headers we add."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from postroad.model.composition import ComposeJob, Recipe, SigningKey
+from postroad.model.delivery import Lease
+from postroad.model.ids import ProjectId
+from postroad.model.message import Content, decode_content
+from postroad.model.stream import Stream
+from postroad.store.blobs import Blobs
+from postroad.wire import verp
+
+
+@dataclass(frozen=True, slots=True)
+class Outfit:
+    """How the mail of one sending domain goes out."""
+
+    keys: tuple[SigningKey, ...]
+    return_path_domain: str | None
+    """Domain of the envelope sender; None: bounces go to the sender's own address."""
+
+
+class Outfitter(Protocol):
+    """Knows the sending domains."""
+
+    async def outfit(self, project_id: ProjectId, domain: str) -> Outfit:
+        """Return what mail from this domain is signed with and where its bounces go."""
+        ...
+
+
+class StreamSource(Protocol):
+    """Knows the streams of a project."""
+
+    async def get(self, project_id: ProjectId, name: str) -> Stream:
+        """Return the stream."""
+        ...
+
+
+class ListHeaders(Protocol):
+    """Makes the headers by which recipients leave a stream."""
+
+    def __call__(self, lease: Lease, stream: Stream) -> tuple[tuple[str, str], ...]:
+        """Return the headers of one delivery."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dressed:
+    """A delivery ready to be composed and, afterwards, judged."""
+
+    lease: Lease
+    stream: Stream
+    job: ComposeJob
+    keys: tuple[SigningKey, ...]
+    recipe: Recipe
+
+
+class Dresser:
+    """Dresses deliveries."""
+
+    def __init__(
+        self,
+        *,
+        blobs: Blobs,
+        senders: Outfitter,
+        streams: StreamSource,
+        list_headers: ListHeaders,
+        verp_key: bytes,
+    ) -> None:
+        """Take where each thing is known."""
+        self._blobs = blobs
+        self._senders = senders
+        self._streams = streams
+        self._list_headers = list_headers
+        self._verp_key = verp_key
+
+    async def dress(self, lease: Lease) -> Dressed:
+        """Return what the composition of a delivery needs now.
+
+        Raises:
+            BlobMissing: a row names a blob that is gone.
+            Unavailable: the store cannot be read now.
+        """
+        outfit = await self._senders.outfit(lease.project_id, lease.sender.rpartition("@")[2])
+        stream = await self._streams.get(lease.project_id, lease.stream)
+        headers = self._list_headers(lease, stream) if stream.unsubscribe else ()
+        recipe = Recipe(tuple([key.id for key in outfit.keys]), headers)
+        job = await self.job(lease, recipe, self._return_path(lease, outfit))
+        return Dressed(lease, stream, job, outfit.keys, recipe)
+
+    async def stream(self, lease: Lease) -> Stream:
+        """Return the stream of a delivery."""
+        return await self._streams.get(lease.project_id, lease.stream)
+
+    async def job(self, lease: Lease, recipe: Recipe, return_path: str) -> ComposeJob:
+        """Return the job that makes a delivery's octets by a given recipe."""
+        stored = lease.content
+        if stored is None:
+            stored = await self._blobs.get(lease.content_sha256 or "")
+        return ComposeJob(
+            message_id=lease.message_id,
+            delivery_id=lease.delivery_id,
+            recipient=lease.recipient,
+            return_path=return_path,
+            header_id=lease.header_id,
+            accepted_at=lease.accepted_at,
+            content=stored,
+            extra_headers=recipe.extra_headers,
+            signers=recipe.signers,
+            blobs=await self._fetch(decode_content(stored)),
+        )
+
+    def _return_path(self, lease: Lease, outfit: Outfit) -> str:
+        if outfit.return_path_domain is None:
+            return lease.sender
+        return f"{verp.make(lease.delivery_id, self._verp_key)}@{outfit.return_path_domain}"
+
+    async def _fetch(self, content: Content) -> dict[str, bytes]:
+        wanted = {attachment.sha256 for attachment in content.attachments}
+        if content.raw_sha256 is not None:
+            wanted.add(content.raw_sha256)
+        return {sha256: await self._blobs.get(sha256) for sha256 in wanted}

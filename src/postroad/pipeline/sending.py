@@ -1,0 +1,339 @@
+"""The page: lease, compose, deliver, judge, settle. A delivery's whole way stands in `_batch` and what it calls.
+
+What is leased is in our hands until it is settled; whatever ends this process, the lease and the node's journal tell
+the next one what may have gone out. Nothing is decided here: routes come from `routing`, octets from `compose`, facts
+from `deliver`, verdicts from `outcomes`.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+import msgspec
+import structlog
+
+from postroad.model.attempt import Attempt, Phase, Trouble
+from postroad.model.clock import SECOND, Clock
+from postroad.model.composition import Composed, ComposeFailed, Recipe
+from postroad.model.delivery import Lease
+from postroad.model.errors import Unavailable
+from postroad.model.ids import Mint, SuppressionId
+from postroad.model.stream import Stream
+from postroad.model.verdict import Verdict
+from postroad.pipeline.deliver import Deliverer
+from postroad.pipeline.dressing import Dressed, Dresser
+from postroad.pipeline.in_hand import InHand
+from postroad.pipeline.journal import Journal, Note, read_result
+from postroad.pipeline.outcomes.judge import Policy, judge, lapse
+from postroad.pipeline.press import Outcome, Press
+from postroad.pipeline.routing import Router
+from postroad.store import deliveries
+from postroad.store.blobs import BlobMissing
+from postroad.store.database import Database
+from postroad.store.settlements import Settlement, settle
+from postroad.store.wakeup import WakeUp
+
+_log = structlog.get_logger("postroad.sending")
+_encoder = msgspec.json.Encoder()
+_BATCH = 256
+_PLATE = 16
+"""Jobs that go to a composing process together."""
+_DOT_MARGIN = 30 * SECOND
+"""A lease that lapses sooner than this is not enough to send a final dot under."""
+
+
+class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is taken in hand, and for how long."""
+
+    node: str
+    boot: str
+    concurrency: int
+    lease_duration: int
+    """Microseconds."""
+    idle_s: float
+    """How long to wait for a wake-up before looking anyway."""
+
+
+class Sending:
+    """The delivery role of one node."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        mint: Mint,
+        chance: Callable[[], float],
+        dresser: Dresser,
+        press: Press,
+        deliverer: Deliverer,
+        router: Router,
+        journal: Journal,
+        policy: Policy,
+        due: WakeUp,
+        told: WakeUp,
+        settings: SendingSettings,
+    ) -> None:
+        """Build the role; `due` rings when something may be leased, `told` is rung when events were written."""
+        self._database = database
+        self._clock = clock
+        self._mint = mint
+        self._chance = chance
+        self._dresser = dresser
+        self._press = press
+        self._deliverer = deliverer
+        self._router = router
+        self._journal = journal
+        self._policy = policy
+        self._due = due
+        self._told = told
+        self._settings = settings
+        self._in_hand = InHand(settings.concurrency)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries are leased and not settled."""
+        return self._in_hand.total
+
+    async def run(self) -> None:
+        """Take and send what is due until `stop`."""
+        await self._survive(self._recover())
+        looked_s = time.monotonic()
+        while not self._stopping:
+            heard = self._due.beat
+            if time.monotonic() - looked_s > self._settings.idle_s:
+                looked_s = time.monotonic()
+                await self._survive(self._take_over())
+            if not await self._survive(self._take()):
+                await self._due.wait(heard, await self._pause_s())
+
+    async def stop(self, drain_s: float) -> None:
+        """Take nothing more, hand back what was not begun, and finish what was."""
+        self._stopping = True
+        self._due.ring()
+        await self._deliverer.drain()
+        while self._tasks:
+            done, _ = await asyncio.wait(self._tasks, timeout=drain_s)
+            if not done:
+                break
+        for task in self._tasks:
+            task.cancel()
+        await self._press.close()
+        self._journal.close()
+
+    # --- lease -------------------------------------------------------------------------------------------------------
+
+    async def _take(self) -> bool:
+        """Lease what there is room for, and tell whether it was anything."""
+        limit = min(self._in_hand.room, _BATCH)
+        if limit == 0:
+            return False
+        request = deliveries.LeaseRequest(
+            now=self._clock.now(),
+            limit=limit,
+            node=self._settings.node,
+            boot=self._settings.boot,
+            duration=self._settings.lease_duration,
+            without_domains=self._in_hand.full(time.monotonic()),
+        )
+        leases = await self._database.write(lambda connection: deliveries.lease(connection, request))
+        if leases:
+            self._in_hand.take(leases)
+            self._start(self._batch(leases))
+        return bool(leases)
+
+    async def _pause_s(self) -> float:
+        """Return how long to sleep when nothing rings: until the next delivery is due, at most the idle time."""
+        now = self._clock.now()
+        try:
+            due_at = await self._database.read(lambda connection: deliveries.next_due(connection, now))
+        except Unavailable:
+            return 1.0
+        left_s = self._settings.idle_s if due_at is None else (due_at - now) / SECOND
+        return min(max(left_s, 0.001), self._settings.idle_s)
+
+    # --- compose -----------------------------------------------------------------------------------------------------
+
+    async def _batch(self, leases: Sequence[Lease]) -> None:
+        """Carry a batch of leases through: all of it is dressed, then composed by the plate, then sent one by one."""
+        plate: list[Dressed] = []
+        for lease in leases:
+            dressed = await self._dress(lease)
+            if dressed is not None:
+                plate.append(dressed)
+            if len(plate) == _PLATE:
+                self._start(self._compose(plate))
+                plate = []
+        if plate:
+            self._start(self._compose(plate))
+
+    async def _dress(self, lease: Lease) -> Dressed | None:
+        verdict = lapse(lease, now=self._clock.now())
+        if verdict is not None:
+            self._start(self._settle(lease, verdict))
+            return None
+        try:
+            return await self._dresser.dress(lease)
+        except BlobMissing:
+            attempt = self._not_begun(Trouble.COMPOSITION, "A file of this message is missing from the blob store.")
+        except Unavailable as error:
+            attempt = self._not_begun(Trouble.HANDED_BACK, error.detail)
+        self._start(self._judge(lease, await self._dresser.stream(lease), attempt))
+        return None
+
+    async def _compose(self, plate: Sequence[Dressed]) -> None:
+        keys = {key.id: key for dressed in plate for key in dressed.keys}
+        outcomes = await self._press.compose([dressed.job for dressed in plate], list(keys.values()))
+        for dressed, outcome in zip(plate, outcomes, strict=True):
+            self._start(self._send(dressed, outcome))
+
+    # --- deliver -----------------------------------------------------------------------------------------------------
+
+    async def _send(self, dressed: Dressed, outcome: Outcome) -> None:
+        lease = dressed.lease
+        if isinstance(outcome, ComposeFailed):
+            await self._judge(lease, dressed.stream, self._not_begun(Trouble.COMPOSITION, outcome.detail))
+            return
+        attempt = await self._deliverer.deliver(
+            self._router.route(lease), outcome, before_dot=lambda: self._before_dot(lease)
+        )
+        await self._judge(lease, dressed.stream, attempt, outcome, dressed.recipe)
+
+    def _before_dot(self, lease: Lease) -> bool:
+        """Say whether the final dot may be written under this lease, and note it if so."""
+        if self._clock.now() > lease.until - _DOT_MARGIN:
+            return False
+        self._journal.dot(lease.delivery_id, lease.attempt)
+        return True
+
+    # --- judge and settle --------------------------------------------------------------------------------------------
+
+    async def _judge(
+        self,
+        lease: Lease,
+        stream: Stream,
+        attempt: Attempt,
+        composed: Composed | None = None,
+        recipe: Recipe | None = None,
+    ) -> None:
+        document = _encoder.encode(attempt)
+        digest = None if composed is None else composed.sha256
+        if attempt.phase is Phase.DOT and digest is not None:
+            self._journal.result(Note(lease.delivery_id, lease.attempt, msgspec.Raw(document), digest.hex(), recipe))
+        verdict = judge(attempt, lease, stream, now=self._clock.now(), chance=self._chance(), policy=self._policy)
+        await self._settle(lease, verdict, attempt, document, digest, recipe)
+
+    async def _settle(
+        self,
+        lease: Lease,
+        verdict: Verdict,
+        attempt: Attempt | None = None,
+        document: bytes | None = None,
+        digest: bytes | None = None,
+        recipe: Recipe | None = None,
+    ) -> None:
+        settlement = Settlement(
+            lease=lease,
+            verdict=verdict,
+            at=self._clock.now(),
+            attempt=attempt,
+            document=document,
+            digest=digest,
+            recipe=recipe,
+            suppression_id=SuppressionId(self._mint("sup")) if verdict.suppress else None,
+        )
+        try:
+            if not await self._database.write_each(settle, settlement, patient=True):
+                _log.warning("lease_lost", delivery=lease.delivery_id, attempt=lease.attempt)
+            self._journal.settled(lease.delivery_id, lease.attempt)
+        finally:
+            room = self._in_hand.give(lease, time.monotonic())
+        self._told.ring()
+        soon = verdict.next_at is not None and verdict.next_at < settlement.at + self._settings.idle_s * SECOND
+        if room or soon:
+            self._due.ring()
+
+    def _not_begun(self, trouble: Trouble, detail: str) -> Attempt:
+        now = self._clock.now()
+        return Attempt(phase=Phase.COMPOSE, trouble=trouble, detail=detail, started_at=now, finished_at=now)
+
+    # --- what a dead process left ------------------------------------------------------------------------------------
+
+    async def _recover(self) -> bool:
+        """Settle what earlier runs of this node had in hand, by the journal."""
+        while taken := await self._reclaim(own=True):
+            _log.info("recovered", deliveries=len(taken))
+        return True
+
+    async def _take_over(self) -> bool:
+        """Settle what other nodes let lapse."""
+        return bool(await self._reclaim(own=False))
+
+    async def _reclaim(self, *, own: bool) -> list[tuple[Lease, str]]:
+        settings = self._settings
+        taken = await self._database.write(
+            lambda connection: deliveries.reclaim(
+                connection,
+                now=self._clock.now(),
+                node=settings.node,
+                boot=settings.boot,
+                duration=settings.lease_duration,
+                limit=_BATCH,
+                own=own,
+            )
+        )
+        self._in_hand.take([lease for lease, _ in taken])
+        for lease, holder in taken:
+            await self._settle_left(lease, ours=holder == settings.node)
+        return taken
+
+    async def _settle_left(self, lease: Lease, *, ours: bool) -> None:
+        """Judge an attempt that a dead process left open."""
+        note = self._journal.noted(lease.delivery_id, lease.attempt) if ours else None
+        result = None if note is None else read_result(note)
+        stream = await self._dresser.stream(lease)
+        if note is not None and result is not None:
+            verdict = judge(result, lease, stream, now=self._clock.now(), chance=self._chance(), policy=self._policy)
+            await self._settle(lease, verdict, result, bytes(note.result), note.digest_octets, note.recipe)
+            return
+        certain = ours and note is None and self._journal.complete
+        now = self._clock.now()
+        attempt = Attempt(
+            phase=Phase.COMPOSE if certain else Phase.DOT,
+            trouble=Trouble.CRASHED if certain else Trouble.LOST,
+            detail="The server stopped before the message was sent."
+            if certain
+            else "The server stopped while the message was being sent; it may have arrived.",
+            started_at=now,
+            finished_at=now,
+        )
+        await self._judge(lease, stream, attempt)
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Awaitable[None]) -> None:
+        """Log what no one expected; the lease that it concerned lapses and is taken over."""
+        try:
+            await work
+        except Unavailable:
+            _log.warning("sending_interrupted")
+        except Exception:  # noqa: BLE001 - a role's loop goes on
+            _log.exception("sending_failed")
+
+    async def _survive(self, work: Awaitable[bool]) -> bool:
+        """Return what `work` does; when the store is away, wait a moment and return that there was nothing."""
+        try:
+            return await work
+        except Unavailable as error:
+            _log.warning("sending_waits", reason=error.code)
+        except Exception:  # noqa: BLE001 - a role's loop goes on
+            _log.exception("sending_failed")
+        await asyncio.sleep(0.5)
+        return False
