@@ -1,7 +1,8 @@
 """Where the microseconds of stage 2 go: run `python -m bench.micro.compose`.
 
-One line per step, for the message of `bench.mail` (5 to 6 KB): the best of several rounds, on one core. DKIM without the
-signature is what canonicalising and hashing cost beside RSA; `compose` is the whole of it, from stored content to octets.
+One line per step, for the message of `bench.mail` (5 to 6 KB): the best of several rounds, on one core. DKIM without
+the signature is what canonicalising and hashing cost beside RSA; `compose` is the whole of it, from stored content to
+octets.
 """
 
 from __future__ import annotations

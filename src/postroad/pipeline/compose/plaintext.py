@@ -31,13 +31,15 @@ _SPACED: Final = frozenset((
 # fmt: on
 _LISTS: Final = frozenset(("ul", "ol", "menu"))
 _CELLS: Final = frozenset(("td", "th"))
+_GUTTER: Final = "  "  # between cells
 _RULE: Final = "-" * 20
 
 
 def plain_text(html: str) -> str:
     """Return the text of an HTML document, ending in a line end, or empty when it shows no text."""
     node: LexborNode | None = LexborHTMLParser(html).body
-    layout = _Layout(watch_hidden="hidden" in html or _HIDDEN.search(html) is not None)
+    lowered = html.lower()
+    layout = _Layout(watch_hidden="none" in lowered or "hid" in lowered)
     above: list[LexborNode] = []
     while node is not None:
         if layout.enter(node):
@@ -103,7 +105,7 @@ class _Layout:
         elif tag in _CELLS:
             self._space = False
             if self._line:
-                self._line.append("  ")
+                self._line.append(_GUTTER)
         else:
             self._enter_inline(tag, node)
         return True
@@ -170,19 +172,19 @@ class _Layout:
     def _write(self, text: str) -> None:
         """Add text to the line, white space collapsed as a reader would see it."""
         if self._preformatted:
-            first, *others = text.replace("\r\n", "\n").split("\n")
+            first, *others = text.split("\n")  # a parser of HTML leaves no CR
             self._line.append(first)
             for other in others:
                 self._break_line()
-                self._line.append(other)
+                if other:
+                    self._line.append(other)
             return
-        text = _SPACES.sub(" ", text)
-        words = text.strip(" ")
+        words = " ".join(text.split()) if text.isascii() else _SPACES.sub(" ", text).strip(" ")
         if words:
-            if self._line and (self._space or text[0] == " "):
+            if self._line and self._line[-1] != _GUTTER and (self._space or text[0] != words[0]):
                 self._line.append(" ")
             self._line.append(words)
-            self._space = text[-1] == " "
+            self._space = text[-1] != words[-1]
         elif text:
             self._space = True
 
@@ -195,9 +197,14 @@ class _Layout:
 
     def _end_line(self) -> None:
         """Put the line under the others, unless it shows nothing."""
-        line = "".join(self._line).translate(_INVISIBLE).rstrip()
-        self._line.clear()
         self._space = False
+        if not self._line:
+            return
+        line = "".join(self._line)
+        self._line.clear()
+        if not line.isascii():
+            line = line.translate(_INVISIBLE)
+        line = line.rstrip()
         if not line:
             return
         margin = "".join(self._margins)
