@@ -25,7 +25,7 @@ class Told:
 class Noticed:
     """One event of the feed, as far as the judgement needs it."""
 
-    seq: int
+    id: str
     kind: str
     delivery_id: str
 

@@ -52,10 +52,10 @@ class Observer:
             found = cast("list[dict[str, object]]", page["data"])
             for event in found:
                 data = cast("dict[str, object]", event["data"])
-                noticed.append(Noticed(cast("int", event["seq"]), str(event["type"]), str(data.get("delivery_id", ""))))
+                noticed.append(Noticed(str(event["id"]), str(event["type"]), str(data.get("delivery_id", ""))))
             if not found:
                 return noticed
-            after = str(page.get("next") or found[-1]["seq"])
+            after = str(page["next"])
 
     def close(self) -> None:
         self._client.close()

@@ -10,8 +10,8 @@ from peers.ledger import Entry
 
 _ACK = Ack(client_id="c-1", recipient="r@s", message_id="msg_1", delivery_id="dlv_1", at_ns=1, tries=1)
 _TOLD = Told("delivered", possible_duplicate=False)
-_DELIVERED = Noticed(2, "message.delivered", "dlv_1")
-_DOUBT = Noticed(1, "message.in_doubt", "dlv_1")
+_DELIVERED = Noticed("evt_2", "message.delivered", "dlv_1")
+_DOUBT = Noticed("evt_1", "message.in_doubt", "dlv_1")
 
 
 def _entry(message_id: str = "<1@s>", sha256: str = "a", recipient: str = "r@s") -> Entry:

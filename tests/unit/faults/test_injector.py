@@ -30,10 +30,11 @@ class _Api:
         if url.path == "/v1/events":
             after = int(parse_qs(url.query).get("after", ["0"])[0])
             events = [
-                {"seq": number, "type": "message.delivered", "data": {"delivery_id": f"dlv_{key}"}}
+                {"id": f"evt_{number}", "type": "message.delivered", "data": {"delivery_id": f"dlv_{key}"}}
                 for number, key in enumerate(self.messages, 1)
             ]
-            return _json(200, {"data": events[after : after + 7]})
+            page = events[after : after + 7]
+            return _json(200, {"data": page, "next": str(after + len(page))})
         key = url.path.rpartition("msg_")[2]
         return _json(200, {"deliveries": [{"id": f"dlv_{key}", "state": "delivered", "possible_duplicate": True}]})
 
@@ -90,4 +91,4 @@ def test_the_observer_reads_all_states_and_the_whole_feed(tmp_path: Path, receiv
     injector.close()
     assert len(told) == 20
     assert {state.possible_duplicate for state in told.values()} == {True}
-    assert [event.seq for event in noticed] == list(range(1, 21))
+    assert [event.id for event in noticed] == [f"evt_{number}" for number in range(1, 21)]
