@@ -62,6 +62,10 @@ class Client:
             return self._state
         return self._expected[0][0] if self._expected else Phase.IDLE
 
+    def note(self, text: str) -> None:
+        """Add a line of the shell's own to the conversation, such as `<TLS: …>`."""
+        self._transcript.sent(text)
+
     def receive(self, octets: bytes) -> list[events.Event]:
         """Take octets from the server. After the end of the conversation they are ignored."""
         if self._state is Phase.CLOSED:

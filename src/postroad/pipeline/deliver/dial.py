@@ -1,0 +1,197 @@
+"""From an address to a connection that is ready for mail: connect, banner, EHLO, TLS, AUTH."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from postroad.config.tree import Timeouts
+from postroad.model.attempt import Phase, Trouble
+from postroad.model.route import Security
+from postroad.pipeline.deliver.connection import Connection, tls_sentence
+from postroad.pipeline.deliver.trip import Fact, Trip
+from postroad.wire.smtp import events
+from postroad.wire.smtp.phase import Phase as WirePhase
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a host is spoken to; `context` is what TLS is done with."""
+
+    hostname: str
+    timeouts: Timeouts
+    security: Security
+    context: ssl.SSLContext
+    username: str | None = None
+    password: str | None = None
+    source_ipv4: str | None = None
+    source_ipv6: str | None = None
+
+    @property
+    def in_clear(self) -> "Way":
+        """The same without TLS."""
+        return replace(self, security=Security.PLAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """Why there is no connection.
+
+    `answered` tells whether a server spoke to us; `tls_broken`, that TLS was the trouble and may be done without.
+    """
+
+    fact: Fact
+    answered: bool = False
+    tls_broken: bool = False
+
+
+async def dial(
+    host: str,
+    ip: str,
+    port: int,
+    way: Way,
+    trip: Trip,
+    *,
+    stop: asyncio.Future[None],
+    hold: Callable[[Connection], None],
+) -> Connection | Unready:
+    """Connect to one address and bring the conversation to where mail may begin. What was said is added to the trip.
+
+    When `stop` is done, connecting ends at once; `hold` is told of the connection as soon as there is one.
+    """
+    trip.at_host(host, ip, port)
+    connection = await _connect(host, ip, port, way, stop)
+    if isinstance(connection, Unready):
+        return connection
+    hold(connection)
+    try:
+        unready = await _prepare(connection, way)
+    except asyncio.CancelledError:
+        connection.abort()
+        raise
+    trip.hear(connection.client.take_conversation())
+    trip.at_host(host, ip, port, connection.tls)
+    if unready is None:
+        return connection
+    connection.leave()
+    return unready
+
+
+async def _connect(host: str, ip: str, port: int, way: Way, stop: asyncio.Future[None]) -> Connection | Unready:
+    loop = asyncio.get_running_loop()
+    tls = way.security is Security.TLS
+    source = way.source_ipv6 if ":" in ip else way.source_ipv4
+    connecting = asyncio.ensure_future(
+        loop.create_connection(
+            lambda: Connection(way.timeouts, host=host, ip=ip, port=port, tls=tls),
+            ip,
+            port,
+            ssl=way.context if tls else None,
+            server_hostname=host if tls else None,
+            ssl_handshake_timeout=way.timeouts.tls_s if tls else None,
+            local_addr=(source, 0) if source is not None else None,
+        )
+    )
+    try:
+        await asyncio.wait({connecting, stop}, timeout=way.timeouts.connect_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not connecting.done():
+            connecting.cancel()
+    try:
+        _, connection = await connecting
+    except asyncio.CancelledError:
+        if stop.done():
+            return Unready(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail="Given back before connecting."))
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+        return Unready(Fact(Phase.CONNECT, trouble=Trouble.TIMEOUT, detail=f"{ip} did not answer in time."))
+    except OSError as error:
+        return Unready(_connect_fact(ip, error))
+    return connection
+
+
+def _connect_fact(ip: str, error: OSError) -> Fact:
+    if isinstance(error, ssl.SSLError):
+        return Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=tls_sentence(error))
+    if isinstance(error, ConnectionRefusedError):
+        return Fact(Phase.CONNECT, trouble=Trouble.REFUSED, detail=f"{ip} refused the connection.")
+    if isinstance(error, TimeoutError):
+        return Fact(Phase.CONNECT, trouble=Trouble.TIMEOUT, detail=f"{ip} did not answer in time.")
+    return Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=f"{ip} cannot be reached.")
+
+
+async def _prepare(connection: Connection, way: Way) -> Unready | None:
+    """Carry the conversation from the banner to the first transaction; None when it got there."""
+    unready = await _step(connection, events.Greeted, [])
+    if unready is None:
+        unready = await _step(connection, events.Ready, None, hello=way.hostname)
+    if unready is None:
+        unready = await _encrypt(connection, way)
+    if unready is None and way.username is not None:
+        verb = connection.client.authenticate(way.username, way.password or "")
+        unready = await _step(connection, events.Authenticated, verb)
+    return unready
+
+
+async def _encrypt(connection: Connection, way: Way) -> Unready | None:
+    """Begin TLS where the way wants it and the server has it (RFC 3207)."""
+    client = connection.client
+    if way.security in {Security.PLAIN, Security.TLS}:
+        return None
+    optional = way.security is Security.OPPORTUNISTIC
+    if not client.extensions.starttls:
+        return None if optional else _tls_trouble("The server does not offer STARTTLS.")
+    found = await connection.wait(client.start_tls())
+    match found:
+        case [events.StartTls()]:
+            sentence = await connection.secure(way.context, connection.host)
+            if sentence is not None:
+                return replace(_tls_trouble(sentence), tls_broken=optional)
+            return await _step(connection, events.Ready, None, hello=way.hostname)
+        case [events.Rejected(reply=reply)]:
+            # with the conversation intact, an optional STARTTLS that is refused is one that was not offered
+            return None if optional else Unready(Fact(Phase.STARTTLS, reply=reply), answered=True)
+        case _:
+            return replace(_lost(connection, found, WirePhase.STARTTLS), tls_broken=optional and not _broken(found))
+
+
+async def _step(
+    connection: Connection, wanted: type[events.Event], verb: list[events.Event] | None, *, hello: str = ""
+) -> Unready | None:
+    """Wait for one event; None when it is the wanted one."""
+    phase = connection.client.phase if verb is not None else WirePhase.EHLO
+    found = await connection.wait(connection.client.hello(hello) if verb is None else verb)
+    match found[0]:
+        case event if isinstance(event, wanted):
+            return None
+        case events.Rejected(at, reply):
+            return Unready(Fact(Phase(at.value), reply=reply), answered=True)
+        case events.AuthFailed(reply):
+            return Unready(Fact(Phase.AUTH, reply=reply), answered=True)
+        case events.AuthUnavailable():
+            detail = "The relay offers no way of logging in that we have, or only without TLS."
+            return Unready(Fact(Phase.AUTH, trouble=Trouble.AUTH_UNAVAILABLE, detail=detail), answered=True)
+        case _:
+            return _lost(connection, found, phase)
+
+
+def _lost(connection: Connection, found: list[events.Event], phase: WirePhase) -> Unready:
+    """Tell why a conversation ended before mail began."""
+    at = Phase(phase.value)
+    for event in found:
+        if isinstance(event, events.Broken):
+            return Unready(Fact(at, trouble=Trouble.PROTOCOL, detail=event.sentence), answered=True)
+        if isinstance(event, events.Closing):
+            return Unready(Fact(at, reply=event.reply), answered=True)
+    trouble = connection.trouble or Trouble.CLOSED
+    detail = connection.detail or "The connection was closed by the peer."
+    return Unready(Fact(at, trouble=trouble, detail=detail), answered=phase is not WirePhase.BANNER)
+
+
+def _broken(found: list[events.Event]) -> bool:
+    return any(isinstance(event, events.Broken) for event in found)
+
+
+def _tls_trouble(sentence: str) -> Unready:
+    return Unready(Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=sentence), answered=True)

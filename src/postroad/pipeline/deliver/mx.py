@@ -1,0 +1,70 @@
+"""Which hosts take mail for a domain, in the order to try them (RFC 5321 §5.1)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from postroad.model.attempt import Trouble
+from postroad.pipeline.deliver.resolve import DnsTrouble, Exchange, Resolver, is_host_name
+from postroad.pipeline.deliver.settings import Chance, DeliverSettings
+
+_PROVIDERS = (
+    ".google.com",
+    ".googlemail.com",
+    ".yahoodns.net",
+    ".olc.protection.outlook.com",
+    ".mail.protection.outlook.com",
+    ".mx.microsoft",
+    ".icloud.com",
+    ".mimecast.com",
+    ".pphosted.com",
+    ".messagingengine.com",
+)
+"""Names under which one provider takes mail for many domains: limits count for the provider, not for each domain."""
+_HOSTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The hosts to try, best first, and the site that they make up."""
+
+    site: str
+    hosts: tuple[str, ...]
+
+
+async def plan(domain: str, resolver: Resolver, settings: DeliverSettings, chance: Chance) -> Plan | DnsTrouble:
+    """Find the mail exchangers of a domain.
+
+    Without MX records the domain itself is the host (RFC 5321 §5.1); with the null MX there is none (RFC 7505).
+    """
+    if domain.startswith("["):
+        return DnsTrouble(Trouble.FORBIDDEN_ADDRESS, "Mail to an IP address instead of a domain is not delivered.")
+    found = await resolver.exchanges(domain)
+    if isinstance(found, DnsTrouble):
+        return found
+    if not found:
+        return Plan(domain, (domain,))
+    if all(not exchange.host for exchange in found):
+        return DnsTrouble(Trouble.NULL_MX, f"{domain} accepts no mail (null MX).")
+    hosts = [exchange for exchange in found if is_host_name(exchange.host)]
+    if not hosts:
+        return DnsTrouble(Trouble.DNS_FAILURE, f"No MX record of {domain} names a host.")
+    foreign = _before_ourselves(hosts, settings)
+    if not foreign:
+        return DnsTrouble(Trouble.FORBIDDEN_ADDRESS, f"The mail exchanger of {domain} is this server itself.")
+    ordered = sorted(foreign, key=lambda exchange: (exchange.preference, chance()))
+    return Plan(site_of(exchange.host for exchange in hosts), tuple(each.host for each in ordered[:_HOSTS]))
+
+
+def site_of(hosts: Iterable[str]) -> str:
+    """Return the key under which limits are counted: the provider's name, or the sorted hosts."""
+    names = sorted(set(hosts))
+    for provider in _PROVIDERS:
+        if all(name.endswith(provider) for name in names):
+            return provider[1:]
+    return ",".join(names)[:500]
+
+
+def _before_ourselves(hosts: list[Exchange], settings: DeliverSettings) -> list[Exchange]:
+    """Leave out ourselves and whatever is not better than we are, or mail would loop (RFC 5321 §5.1)."""
+    ours = [exchange.preference for exchange in hosts if exchange.host in settings.own_names]
+    return [exchange for exchange in hosts if not ours or exchange.preference < min(ours)]
