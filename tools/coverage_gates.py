@@ -11,6 +11,7 @@ import msgspec
 
 PURE = ("wire", "model", "dialects", "pipeline/compose", "pipeline/outcomes")
 REST = 90.0
+SHOWN = 12
 PACKAGE = "src/postroad/"
 
 
@@ -53,17 +54,22 @@ def failures(files: Mapping[str, File]) -> list[str]:
         inside = {name: file for name, file in files.items() if is_in(name, package)}
         for name, file in sorted(inside.items()):
             if share([file]) < 100.0:
-                branches = ", ".join(f"{start}->{end}" for start, end in file.missing_branches)
-                lines = ", ".join(map(str, file.missing_lines))
-                found.append(
-                    f"{name}: {share([file]):.1f} % of 100 %; lines {lines or '-'}; branches {branches or '-'}"
-                )
+                lines, branches = missing(file)
+                found.append(f"{name}: {share([file]):.1f} % of 100 %; lines {lines}; branches {branches}")
     rest = {name: file for name, file in files.items() if not any(is_in(name, package) for package in PURE)}
     if share(rest.values()) < REST:
         found.append(f"Outside the pure packages: {share(rest.values()):.1f} % of {REST:g} %; the least covered:")
         worst = sorted(rest.items(), key=lambda item: share([item[1]]))[:10]
         found.extend(f"  {share([file]):5.1f} %  {name}" for name, file in worst)
     return found
+
+
+def missing(file: File) -> tuple[str, str]:
+    """Return the first lines and branches that are missing, as text."""
+    lines = [str(line) for line in file.missing_lines]
+    branches = [f"{start}->{end}" for start, end in file.missing_branches]
+    lines, branches = (each[:SHOWN] + ["…"] * (len(each) > SHOWN) or ["-"] for each in (lines, branches))
+    return ", ".join(lines), ", ".join(branches)
 
 
 def is_in(name: str, package: str) -> bool:
