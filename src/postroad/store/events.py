@@ -61,6 +61,7 @@ _feed = _joined.where(events.c.project_id == bindparam("project"), events.c.seq 
 )
 _of_message = _joined.where(events.c.message_id == bindparam("message"), events.c.project_id == bindparam("project"))
 _one = _joined.where(events.c.seq == bindparam("seq"), events.c.project_id == bindparam("project"))
+_at = _joined.where(events.c.seq.in_(bindparam("places", expanding=True)), events.c.project_id == bindparam("project"))
 
 
 def feed(
@@ -81,6 +82,11 @@ def one(connection: Connection, project: ProjectId, seq: int) -> Event | None:
     """Return the event at a place of the log, if it is the project's."""
     row = connection.execute(_one, {"seq": seq, "project": project}).first()
     return None if row is None else _event(row)
+
+
+def at(connection: Connection, project: ProjectId, places: Sequence[int]) -> list[Event]:
+    """Return the events at these places of the log that are the project's and still kept, in order."""
+    return [_event(row) for row in connection.execute(_at, {"places": list(places), "project": project})]
 
 
 def last_seq(connection: Connection, project: ProjectId | None = None) -> int:

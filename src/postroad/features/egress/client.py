@@ -28,6 +28,8 @@ class Trouble(StrEnum):
     TIMEOUT = "timeout"
     CLOSED = "closed"
     PROTOCOL = "protocol"
+    SECRET = "secret"
+    """Nothing was sent, because the request could not be signed."""
 
 
 _SENTENCES: Final = {
