@@ -11,7 +11,7 @@ encoded field is looked at again after folding.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -254,29 +254,28 @@ def _checked(field: bytes) -> bytes:
     return field
 
 
-_KINDS: Final[dict[str, Callable[[str, str], bytes]]] = {
+_STRUCTURED: Final = (
+    "list-id",
+    "list-help",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+    "list-subscribe",
+    "list-post",
+    "list-owner",
+    "list-archive",
+    "auto-submitted",
+    "precedence",
+    "importance",
+    "priority",
+    "x-priority",
+    "feedback-id",
+    "disposition-notification-to",
+    "return-receipt-to",
+    "errors-to",
+    "tls-required",
+)
+_KINDS: Final[Mapping[str, Callable[[str, str], bytes]]] = {
     "in-reply-to": message_ids,
     "references": message_ids,
-} | dict.fromkeys(
-    (
-        "list-id",
-        "list-help",
-        "list-unsubscribe",
-        "list-unsubscribe-post",
-        "list-subscribe",
-        "list-post",
-        "list-owner",
-        "list-archive",
-        "auto-submitted",
-        "precedence",
-        "importance",
-        "priority",
-        "x-priority",
-        "feedback-id",
-        "disposition-notification-to",
-        "return-receipt-to",
-        "errors-to",
-        "tls-required",
-    ),
-    structured,
-)
+    **dict.fromkeys(_STRUCTURED, structured),
+}

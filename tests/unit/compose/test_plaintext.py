@@ -11,7 +11,7 @@ from postroad.pipeline.compose import plain_text
         ("", ""),
         ("   \n ", ""),
         ("<frameset><frame></frameset>", ""),
-        ("<!-- note --><p>", ""),
+        ("<p>a<!-- note -->b", "ab\n"),
         ("plain", "plain\n"),
         ("<h1>Hi</h1>\n\n<p>one\n  two</p><p>three", "Hi\n\none two\n\nthree\n"),
         ("<div>a</div><div>b</div>c", "a\nb\nc\n"),

@@ -7,6 +7,7 @@ from postroad.wire.headers import (
     HeaderError,
     check_custom_name,
     check_value,
+    custom,
     date,
     denial,
     mailboxes,
@@ -214,3 +215,21 @@ def test_parameters_without_any_and_with_controls() -> None:
     assert parameterised("Content-Disposition", "inline", []) == b"Content-Disposition: inline\r\n"
     with pytest.raises(HeaderError):
         parameterised("Content-Disposition", "attachment", [("filename", "a\r\nBcc: x")])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("X-Thing", "ü", b"X-Thing: =?utf-8?b?w7w=?=\r\n"),
+        ("References", "<a@b>  <c@d>", b"References: <a@b> <c@d>\r\n"),
+        ("LIST-ID", "News <a.b>", b"LIST-ID: News <a.b>\r\n"),
+    ],
+)
+def test_a_header_of_an_application_is_written_by_its_own_grammar(name: str, value: str, written: bytes) -> None:
+    assert custom(name, value) == written
+
+
+@pytest.mark.parametrize(("name", "value"), [("Bcc", "a@b"), ("References", "a"), ("List-Id", "ü"), ("X-Thing", "\n")])
+def test_a_header_of_an_application_is_refused_when_it_does_not_fit(name: str, value: str) -> None:
+    with pytest.raises(HeaderError):
+        custom(name, value)
