@@ -1,6 +1,7 @@
 """Sending domains and their DKIM keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -8,8 +9,9 @@ from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
 from postroad.model.domain import DkimKey, Domain, DomainSettings, DomainState, Finding, KeyState
+from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import DkimKeyId, DomainId, ProjectId
-from postroad.store import bulk, engines
+from postroad.store import audit, bulk, engines, events
 from postroad.store.schema import dkim_keys
 
 _NAMES = (
@@ -26,8 +28,10 @@ _findings = msgspec.json.Decoder(tuple[Finding, ...])
 _settings = msgspec.json.Decoder(DomainSettings)
 
 
-def insert(connection: Connection, domain: Domain) -> bool:
-    """Add a domain; False when the project has it already."""
+def create(
+    connection: Connection, domain: Domain, pair: Callable[[int], Sequence[DkimKey]], entry: audit.Entry
+) -> list[DkimKey] | None:
+    """Add a domain with its first keys, made by `pair` from their number; None when the project has it already."""
     written = bulk.run(
         connection,
         f"INSERT INTO domains ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) "  # noqa: S608 - names of ours
@@ -38,7 +42,31 @@ def insert(connection: Connection, domain: Domain) -> bool:
             _text(domain.settings),
         ),
     )  # fmt: skip
-    return bool(written)
+    if not written:
+        return None
+    keys = _add_pair(connection, domain, pair)
+    audit.record(connection, entry)
+    event = NewEvent(
+        project_id=domain.project_id,
+        type=EventType.DOMAIN_CREATED,
+        at=domain.created_at,
+        data=msgspec.json.encode({"domain": {"id": domain.id, "name": domain.name, "state": domain.state}}),
+    )
+    events.append(connection, [event])
+    return keys
+
+
+def rotate(
+    connection: Connection, domain: Domain, pair: Callable[[int], Sequence[DkimKey]], entry: audit.Entry
+) -> list[DkimKey] | None:
+    """Add a pair of keys that waits to be seen in DNS; None when one waits already."""
+    engines.lock_keys(connection, [f"domain\x1f{domain.id}"])
+    if any(key.state is KeyState.PENDING for key in keys_of(connection, [domain.id])):
+        return None
+    keys = _add_pair(connection, domain, pair)
+    bulk.run(connection, "UPDATE domains SET next_check_at = ? WHERE id = ?", (entry.at, domain.id))
+    audit.record(connection, entry)
+    return keys
 
 
 def one(connection: Connection, project_id: ProjectId, id_or_name: str) -> Domain | None:
@@ -72,14 +100,9 @@ def listed(connection: Connection, project_id: ProjectId, *, after: str = "", li
     return [_read(row) for row in rows]
 
 
-def everywhere(connection: Connection, *, after: str = "", limit: int = 100) -> list[Domain]:
-    """Return the domains of all projects, behind the identifier `after`."""
-    rows = bulk.run(
-        connection,
-        f"SELECT {_COLUMNS} FROM domains WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - names of ours
-        (after, limit),
-    )
-    return [_read(row) for row in rows]
+def everywhere(connection: Connection) -> list[Domain]:
+    """Return the domains of all projects, in the order they were made."""
+    return [_read(row) for row in bulk.run(connection, f"SELECT {_COLUMNS} FROM domains ORDER BY id")]  # noqa: S608 - names of ours
 
 
 def claim_due(connection: Connection, now: Instant, until: Instant, *, limit: int) -> list[Domain]:
@@ -94,59 +117,71 @@ def claim_due(connection: Connection, now: Instant, until: Instant, *, limit: in
     return [_read(row) for row in rows]
 
 
-def update(connection: Connection, domain: Domain) -> bool:
-    """Write everything of a domain that a check or its owner can change; False when it is gone."""
-    rows = bulk.run(
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A domain after a check: as it was, as it is, and the keys that came into use."""
+
+    before: Domain
+    domain: Domain
+    activated: tuple[DkimKey, ...]
+
+
+def record_check(
+    connection: Connection,
+    domain_id: DomainId,
+    seen: Sequence[DkimKey],
+    at: Instant,
+    *,
+    judge: Callable[[Domain], Domain],
+    tell: Callable[[Checked], Sequence[NewEvent]],
+) -> Checked | None:
+    """Write what a check found, let the seen keys sign, and tell of it; None when the domain is gone.
+
+    `judge` and `tell` are pure: they are given the domain as it stands under a lock, so that two nodes that check at
+    once tell of one change once.
+    """
+    locked = " FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    rows = bulk.run(connection, f"SELECT {_COLUMNS} FROM domains WHERE id = ?{locked}", (domain_id,))  # noqa: S608 - names of ours
+    if not rows:
+        return None
+    before = _read(rows[0])
+    domain = judge(before)
+    bulk.run(
         connection,
-        "UPDATE domains SET state = ?, verified_at = ?, checked_at = ?, "
-        "next_check_at = ?, failing_since = ?, findings = ?, settings = ? "
-        "WHERE id = ? AND project_id = ? RETURNING id",
+        "UPDATE domains SET state = ?, verified_at = ?, checked_at = ?, next_check_at = ?, failing_since = ?, "
+        "findings = ? WHERE id = ?",
         (
             domain.state.value, domain.verified_at, domain.checked_at, domain.next_check_at, domain.failing_since,
-            _text(domain.findings), _text(domain.settings), domain.id, domain.project_id,
+            _text(domain.findings), domain.id,
         ),
     )  # fmt: skip
-    return bool(rows)
+    checked = Checked(before, domain, tuple([key for key in seen if activate(connection, key, at)]))
+    events.append(connection, tell(checked))
+    return checked
 
 
-def delete(connection: Connection, domain: Domain, at: Instant) -> None:
-    """Take a domain away, its keys retired."""
+def set_settings(connection: Connection, domain: Domain, settings: DomainSettings, entry: audit.Entry) -> None:
+    """Change what the owner may set; the domain is looked at again at once."""
+    bulk.run(
+        connection,
+        "UPDATE domains SET settings = ?, next_check_at = ? WHERE id = ?",
+        (_text(settings), entry.at, domain.id),
+    )
+    audit.record(connection, entry)
+
+
+def delete(connection: Connection, domain: Domain, entry: audit.Entry) -> None:
+    """Take a domain away; its keys are retired and kept."""
     bulk.run(
         connection,
         "UPDATE dkim_keys SET state = 'retired', retired_at = coalesce(retired_at, ?) WHERE domain_id = ?",
-        (at, domain.id),
+        (entry.at, domain.id),
     )
     bulk.run(connection, "DELETE FROM domains WHERE id = ? AND project_id = ?", (domain.id, domain.project_id))
+    audit.record(connection, entry)
 
 
 # --- keys --------------------------------------------------------------------------------------------------------
-
-
-def insert_keys(connection: Connection, keys: Sequence[DkimKey]) -> None:
-    """Add DKIM keys."""
-    bulk.insert(
-        connection,
-        dkim_keys,
-        _KEY_NAMES,
-        [
-            (
-                key.id, key.project_id, key.domain_id, key.domain, key.selector, key.number, key.algorithm,
-                key.state.value, key.sealed, key.public, key.created_at, key.activated_at, key.retired_at,
-            )
-            for key in keys
-        ],
-    )  # fmt: skip
-
-
-def last_number(connection: Connection, name: str) -> int:
-    """Return the number of the last pair of keys made for a domain name in any project, 0 when there is none."""
-    number: int = bulk.run(connection, "SELECT coalesce(max(number), 0) FROM dkim_keys WHERE domain = ?", (name,))[0][0]
-    return number
-
-
-def lock_name(connection: Connection, name: str) -> None:
-    """Let nobody else number keys of a domain name until this transaction ends."""
-    engines.lock_keys(connection, [f"dkim\x1f{name}"])
 
 
 def keys_of(connection: Connection, domain_ids: Sequence[DomainId]) -> list[DkimKey]:
@@ -188,13 +223,24 @@ def activate(connection: Connection, key: DkimKey, at: Instant) -> bool:
     return True
 
 
-def drop_pending(connection: Connection, domain_id: DomainId, at: Instant) -> None:
-    """Retire the keys of a domain that never came into use."""
-    bulk.run(
+def _add_pair(connection: Connection, domain: Domain, pair: Callable[[int], Sequence[DkimKey]]) -> list[DkimKey]:
+    """Number and add a pair; no two pairs of one domain name, in whatever projects, have the same selectors."""
+    engines.lock_keys(connection, [f"dkim\x1f{domain.name}"])
+    rows = bulk.run(connection, "SELECT coalesce(max(number), 0) FROM dkim_keys WHERE domain = ?", (domain.name,))
+    keys = list(pair(rows[0][0] + 1))
+    bulk.insert(
         connection,
-        "UPDATE dkim_keys SET state = 'retired', retired_at = ? WHERE domain_id = ? AND state = 'pending'",
-        (at, domain_id),
-    )
+        dkim_keys,
+        _KEY_NAMES,
+        [
+            (
+                key.id, key.project_id, key.domain_id, key.domain, key.selector, key.number, key.algorithm,
+                key.state.value, key.sealed, key.public, key.created_at, key.activated_at, key.retired_at,
+            )
+            for key in keys
+        ],
+    )  # fmt: skip
+    return keys
 
 
 def _read(row: tuple[Any, ...]) -> Domain:

@@ -102,8 +102,8 @@ async def test_an_unknown_project_is_not_found(projects: Projects) -> None:
 
 async def test_projects_are_listed_page_by_page(projects: Projects) -> None:
     made = [await projects.create(f"p{n}", actor="cli") for n in range(5)]
-    first = await projects.list(limit=3)
-    assert first + await projects.list(after=first[-1].id, limit=3) == made
+    first = await projects.listed(limit=3)
+    assert first + await projects.listed(after=first[-1].id, limit=3) == made
 
 
 async def test_every_change_to_a_project_is_in_the_audit(projects: Projects, database: Database) -> None:
@@ -264,8 +264,8 @@ async def test_a_key_belongs_to_its_project_alone(keys: Keys, projects: Projects
         with pytest.raises(Refused) as refused:
             await attempt
         assert _code(refused) == "not_found"
-    assert await keys.list(other.id) == []
-    assert [key.id for key in await keys.list(project.id)] == [made.key.id]
+    assert await keys.listed(other.id) == []
+    assert [key.id for key in await keys.listed(project.id)] == [made.key.id]
 
 
 async def test_revoking_twice_keeps_the_first_time(keys: Keys, project: Project, clock: StillClock) -> None:
@@ -303,7 +303,7 @@ async def test_the_development_key_survives_a_new_store(keys: Keys, project: Pro
 
 async def test_a_revoked_or_broken_development_key_is_replaced(keys: Keys, project: Project, tmp_path: Path) -> None:
     first = await development_key(keys, project, tmp_path, bytes(32))
-    (made,) = await keys.list(project.id)
+    (made,) = await keys.listed(project.id)
     await keys.revoke(project.id, made.id, actor="cli")
     second = await development_key(keys, project, tmp_path, bytes(range(32)))
     assert second != first
@@ -323,7 +323,7 @@ async def test_every_project_has_the_built_in_streams_as_the_settings_have_them(
     transactional = await streams.get(project.id, "transactional")
     assert (transactional.kind, transactional.expire_after) == (StreamKind.TRANSACTIONAL, DAY)
     assert (await streams.get(project.id, "broadcast")).unsubscribe
-    assert [stream.name for stream in await streams.list(project.id)] == ["transactional", "broadcast"]
+    assert [stream.name for stream in await streams.listed(project.id)] == ["transactional", "broadcast"]
 
 
 async def test_an_own_stream_follows_its_kind_in_what_it_does_not_set(streams: Streams, project: Project) -> None:

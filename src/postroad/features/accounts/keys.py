@@ -134,7 +134,7 @@ class Keys:
         self._memory.forget(digest)
         return key
 
-    async def list(self, project_id: ProjectId, *, after: str = "", limit: int = 100) -> "list[ApiKey]":
+    async def listed(self, project_id: ProjectId, *, after: str = "", limit: int = 100) -> list[ApiKey]:
         """Return up to `limit` keys in the order they were made, revoked ones too, behind the identifier `after`."""
         return await self._database.read(lambda c: store.listed(c, project_id, after=after, limit=limit))
 

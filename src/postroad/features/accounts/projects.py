@@ -59,7 +59,7 @@ class Projects:
             )
         )
 
-    async def list(self, *, after: str = "", limit: int = 100) -> "list[Project]":
+    async def listed(self, *, after: str = "", limit: int = 100) -> list[Project]:
         """Return up to `limit` projects in the order they were made, behind the identifier `after`."""
         return await self._database.read(lambda c: store.listed(c, after=after, limit=limit))
 

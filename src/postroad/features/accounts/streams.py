@@ -75,7 +75,7 @@ class Streams:
             raise Refused.field("/stream", f"There is no stream called {name!r}.", code="unknown_stream")
         return stream
 
-    async def list(self, project_id: ProjectId) -> "list[Stream]":
+    async def listed(self, project_id: ProjectId) -> list[Stream]:
         """Return the streams of a project, the built-in ones first."""
         return list((await self._memory.get(project_id)).values())
 
