@@ -112,7 +112,7 @@ def claim_due(connection: Connection, now: Instant, until: Instant, *, limit: in
         connection,
         "UPDATE domains SET next_check_at = ? WHERE id IN (SELECT d.id FROM domains d WHERE d.next_check_at <= ? "  # noqa: S608 - names of ours
         f"ORDER BY d.next_check_at LIMIT ?{locked}) RETURNING {_COLUMNS}",
-        (until, engines.now(connection, now), limit),
+        (until, now, limit),
     )
     return [_read(row) for row in rows]
 
