@@ -1,27 +1,221 @@
-"""Admission: before a handler runs, who calls is known and may do it."""
+"""Admission: before a handler runs, who calls is known, may do it, is not too fast, and has sent a whole body.
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+`Doorkeeper` holds the pieces, which the fast routes use one by one; `Admission` is the middleware that puts them before
+every handler of Litestar, and answers a repeated Idempotency-Key without running the handler again.
+"""
+
+import hashlib
+import ipaddress
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from postroad.http.auth import bearer, check_scope
-from postroad.http.exchange import exchange_of
+from postroad.http.body import read_body
+from postroad.http.exchange import Exchange, exchange_of
+from postroad.http.limits import Buckets
+from postroad.http.problems import failure
 from postroad.http.services import Services
+from postroad.model.errors import Refused
+from postroad.model.project import Caller
+from postroad.store import idempotency as kept_answers
+from postroad.store.messages import Answer, Idempotency
+
+MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_KEY_CHARACTERS = 255
+_KEPT_OCTETS = 1 << 20
+"""Answers larger than this are not kept; ours are some kilobytes."""
+
+
+class Doorkeeper:
+    """Knows callers, their rates and their addresses."""
+
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self._keys = services.keys
+        self._buckets = Buckets(per_second=settings.rates.requests_per_second, burst=settings.rates.burst)
+        self._max_body = settings.http.max_body_octets
+        self._proxies = tuple(ipaddress.ip_network(text) for text in settings.http.trusted_proxies)
+
+    async def admit(self, scope: Scope, exchange: Exchange, needed: str) -> Caller:
+        """Return who calls, if that key may do what is `needed`, and not too often.
+
+        Raises:
+            Refused: `unauthorized` or `forbidden`.
+            Unavailable: `rate_limited`.
+        """
+        headers = dict(scope["headers"])
+        secret = bearer(headers.get(b"authorization", b"").decode("latin-1"))
+        exchange.address = self.address(scope, headers)
+        caller = await self._keys.authenticate(secret, exchange.address)
+        exchange.caller = caller
+        exchange.headers += self._buckets.headers(*self._buckets.take(caller.key.id))
+        check_scope(caller, needed)
+        return caller
+
+    async def body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the whole body."""
+        return await read_body(scope, receive, self._max_body)
+
+    def address(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
+        """Return the address of the client; a trusted proxy is believed about whom it speaks for."""
+        peer = scope.get("client")
+        address = peer[0] if peer else ""
+        if not self._proxies or not self._is_proxy(address):
+            return address
+        for hop in reversed(headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
+            hop = hop.strip()
+            if not _is_address(hop):
+                break
+            address = hop
+            if not self._is_proxy(hop):
+                break
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._proxies)
+
+
+def idempotency_of(scope: HTTPScope, route: str, body: bytes) -> Idempotency | None:
+    """Return the Idempotency-Key of a request with the digest of everything it asks for.
+
+    Raises:
+        Refused: the key is malformed.
+    """
+    found = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+    if not found:
+        return None
+    key = found[0].decode("latin-1").strip().removeprefix('"').removesuffix('"')
+    if len(found) > 1 or not 1 <= len(key) <= _KEY_CHARACTERS or not key.isascii() or not key.isprintable():
+        raise Refused.field("#/header/Idempotency-Key", "An Idempotency-Key is one of 1 to 255 printable characters.")
+    asked = hashlib.sha256(b"\n".join((scope["method"].encode(), scope["path"].encode(), scope["query_string"], body)))
+    return Idempotency(route, key, asked.digest())
 
 
 class Admission:
     """Middleware that lets a request through to its handler, or raises what is wrong with it."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, services: Services, doorkeeper: Doorkeeper) -> None:
         self._app = app
         self._services = services
+        self._doorkeeper = doorkeeper
+        self._in_flight: set[tuple[str, str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit one request."""
-        needed = str(scope["route_handler"].opt.get("scope", "full"))
-        if needed != "public":
-            headers = dict(scope["headers"])
-            peer = scope.get("client")
-            secret = bearer(headers.get(b"authorization", b"").decode("latin-1"))
-            caller = await self._services.keys.authenticate(secret, peer[0] if peer else "")
-            check_scope(caller, needed)
-            exchange_of(scope).caller = caller
-        await self._app(scope, receive, send)
+        if scope["type"] != ScopeType.HTTP:
+            raise Refused("bad_request", "There are no web sockets here.")
+        opt = scope["route_handler"].opt
+        exchange = exchange_of(scope)
+        exchange.route = scope["path_template"]
+        if opt.get("scope") == "local":
+            exchange.address = self._doorkeeper.address(scope, dict(scope["headers"]))
+            if not _is_loopback(exchange.address):
+                await self._doorkeeper.admit(scope, exchange, "read")
+            await self._app(scope, receive, send)
+            return
+        if opt.get("scope") == "public" or scope["method"] == "OPTIONS":
+            await self._app(scope, receive, send)
+            return
+        caller = await self._doorkeeper.admit(scope, exchange, str(opt.get("scope", "full")))
+        if scope["method"] not in MUTATING:
+            await self._app(scope, receive, send)
+            return
+        body = await self._doorkeeper.body(scope, receive)
+        again = _Replay(body, receive)
+        exchange.idempotency = idempotency_of(scope, f"{scope['method']} {exchange.route}", body)
+        if exchange.idempotency is None or opt.get("keeps"):
+            await self._app(scope, again, send)
+        else:
+            await self._once(scope, again, send, caller, exchange.idempotency)
+
+    async def _once(self, scope: HTTPScope, receive: Receive, send: Send, caller: Caller, key: Idempotency) -> None:
+        """Run a handler unless its answer is kept; keep its answer right after."""
+        database, project = self._services.database, caller.project.id
+        place = (project, key.route, key.key)
+        if place in self._in_flight:
+            raise Refused("idempotency_in_flight", "Wait for the answer to the first request with this key.")
+        self._in_flight.add(place)
+        try:
+            before = await database.read(lambda connection: kept_answers.find(connection, project, key))
+            if before is not None:
+                await send_answer(before, send)
+                return
+            capture = _Capture(send)
+            await self._app(scope, receive, capture)
+            answer = capture.answer(secret=bool(scope["route_handler"].opt.get("secret")))
+            if answer is not None:
+                at = self._services.clock.now()
+                await database.write(lambda connection: kept_answers.keep(connection, project, key, at, answer))
+        finally:
+            self._in_flight.discard(place)
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send an answer whose body is ready."""
+    problem = answer.status >= 400 and b'"type":"urn:' in answer.body[:20]
+    headers: list[tuple[bytes, bytes]] = [
+        (b"content-type", b"application/problem+json" if problem else b"application/json"),
+        (b"content-length", b"%d" % len(answer.body)),
+    ]
+    if answer.replayed:
+        headers.append((b"idempotency-replayed", b"true"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+class _Replay:
+    """Gives a body that was read already to whoever reads it next, and then what the connection says."""
+
+    __slots__ = ("_body", "_receive")
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Any:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+class _Capture:
+    """Copies an answer on its way out."""
+
+    __slots__ = ("_pieces", "_send", "_status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._status = 0
+        self._pieces: list[bytes] = []
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        elif message["type"] == "http.response.body":
+            self._pieces.append(message["body"])
+        await self._send(message)
+
+    def answer(self, *, secret: bool) -> Answer | None:
+        """Return what to keep: nothing of what may go better next time, and no secrets."""
+        body = b"".join(self._pieces)
+        if self._status >= 500 or self._status in (401, 403, 408, 409, 413, 429) or len(body) > _KEPT_OCTETS:
+            return None
+        if secret and self._status < 300:
+            shown = failure(Refused("shown_once", "This was done before; its secret was shown then, and is not kept."))
+            return Answer(shown.status, shown.body())
+        return Answer(self._status, body)
+
+
+def _is_loopback(text: str) -> bool:
+    return _is_address(text) and ipaddress.ip_address(text).is_loopback
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

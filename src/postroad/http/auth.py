@@ -10,20 +10,28 @@ from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from postroad.http.exchange import exchange_of
+from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.services import Services
 from postroad.model.errors import Refused
 from postroad.model.project import Caller, KeyScope
 
-READ = {"scope": "read"}
-SEND = {"scope": "send"}
-FULL = {"scope": "full"}
-PUBLIC = {"scope": "public"}
+READ: dict[str, object] = {"scope": "read"}
+SEND: dict[str, object] = {"scope": "send"}
+FULL: dict[str, object] = {"scope": "full"}
+PUBLIC: dict[str, object] = {"scope": "public"}
+LOCAL: dict[str, object] = {"scope": "local"}
+"""Clients on this machine need no key, others one that may read."""
+KEEPS: dict[str, object] = {"keeps": True}
+"""Beside a scope (`SEND | KEEPS`): the handler keeps its answer under the Idempotency-Key in its own transaction."""
+SECRET: dict[str, object] = {"secret": True}
+"""Beside a scope (`FULL | SECRET`): the answer shows a secret once, so it is not kept under an Idempotency-Key."""
 
 GivenServices: TypeAlias = SkipValidation[NamedDependency[Services]]
 """The type of a handler's parameter `services`."""
 GivenCaller: TypeAlias = SkipValidation[NamedDependency[Caller]]
 """The type of a handler's parameter `caller`."""
+GivenExchange: TypeAlias = SkipValidation[NamedDependency[Exchange]]
+"""The type of a handler's parameter `exchange`."""
 
 _COVERS: dict[KeyScope, frozenset[str]] = {
     KeyScope.FULL: frozenset({"read", "send", "full"}),
@@ -54,12 +62,16 @@ def check_scope(caller: Caller, needed: str) -> None:
         raise Refused("forbidden", f"This API key has the scope {caller.key.scope.value}; this needs {needed}.")
 
 
-def provide_caller(request: Request[Any, Any, Any], services: GivenServices) -> Caller:
-    """Return who calls, as the admission found out.
+# Each provider asks for the one before it only to be resolved after it: Litestar starts a task group for dependencies
+# that could be resolved side by side, which costs more than all of them.
 
-    It asks for `services` only to be resolved after them: Litestar starts a task group for dependencies that could be
-    resolved side by side, which costs more than both.
-    """
-    caller = exchange_of(request.scope).caller
-    assert caller is not None, "a public route has no caller"
-    return caller
+
+def provide_exchange(request: Request[Any, Any, Any], services: GivenServices) -> Exchange:
+    """Return what is known of the request."""
+    return exchange_of(request.scope)
+
+
+def provide_caller(exchange: GivenExchange) -> Caller:
+    """Return who calls, as the admission found out."""
+    assert exchange.caller is not None, "a public route has no caller"
+    return exchange.caller

@@ -1,6 +1,7 @@
 """One request and its answer: what is learnt of it on the way, kept in the ASGI scope's `state`."""
 
 from dataclasses import dataclass, field
+
 from litestar.types import Scope
 
 from postroad.model.project import Caller
@@ -14,10 +15,13 @@ class Exchange:
     """What is known of the request in hand."""
 
     request_id: str = ""
+    route: str = ""
+    """Template of the path, such as `/v1/messages/{message_id}`; empty when nothing is there."""
+    address: str = ""
+    """Address of the client, behind trusted proxies."""
     caller: Caller | None = None
     idempotency: Idempotency | None = None
-    """The request's Idempotency-Key; a handler that keeps its answer in its own transaction sets `kept`."""
-    kept: bool = False
+    """The request's Idempotency-Key, for handlers that keep their answer in their own transaction (`keeps`)."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Headers that every answer to this request gets, such as RateLimit."""
 

@@ -29,6 +29,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "conflict": (409, "The state of the resource does not allow this"),
     "already_exists": (409, "It exists already"),
     "idempotency_in_flight": (409, "A request with this Idempotency-Key is still being worked on"),
+    "shown_once": (409, "It was done before, and its secret is not kept"),
     "gone": (410, "It is no longer kept"),
     "payload_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The body is of a kind that is not taken"),
@@ -120,6 +121,8 @@ def failure(error: BaseException) -> Failure:
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
             return _plain("malformed_json", f"The body is not valid JSON: {error}.")
+        case RecursionError():
+            return _plain("malformed_json", "The body is nested too deeply.")
         case HTTPException():
             return _of_framework(error)
         case _:

@@ -1,15 +1,18 @@
-"""The application: Litestar with our controllers, admission before them and problem details behind them."""
+"""The application: Litestar with our controllers behind the door."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
-from postroad.http.admission import Admission
+from postroad.http import hits, sending
+from postroad.http.admission import Admission, Doorkeeper
 from postroad.http.api import CONTROLLERS
-from postroad.http.auth import provide_caller
+from postroad.http.auth import provide_caller, provide_exchange
+from postroad.http.door import Door, Metrics
 from postroad.http.problems import handle, invalid
 from postroad.http.services import Services
 
@@ -31,15 +34,31 @@ class StrictRequest(Request[Any, Any, Any]):
             raise invalid(error) from error
 
 
-def build(services: Services) -> Litestar:
-    """Return the application over `services`."""
+def build(services: Services) -> Door:
+    """Return the ASGI application over `services`."""
+    settings = services.settings.http
+    doorkeeper = Doorkeeper(services)
+    return Door(
+        framework(services, doorkeeper),
+        mint=services.mint,
+        max_requests=settings.max_requests,
+        https=urlsplit(settings.public_url or "").scheme == "https",
+        metrics=Metrics(services.metrics),
+        fast=sending.fast_routes(services, doorkeeper),
+        prefixes={hits.PREFIX: hits.Unsubscribe(services)},
+    )
+
+
+def framework(services: Services, doorkeeper: Doorkeeper) -> Litestar:
+    """Return what stands behind the door."""
     return Litestar(
         route_handlers=list(CONTROLLERS),
         dependencies={
             "services": Provide(lambda: services, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
+            "exchange": Provide(provide_exchange, sync_to_thread=False),
         },
-        middleware=[DefineMiddleware(Admission, services=services)],
+        middleware=[DefineMiddleware(Admission, services=services, doorkeeper=doorkeeper)],
         exception_handlers={Exception: handle},
         request_class=StrictRequest,
         request_max_body_size=None,

@@ -5,12 +5,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
+
 from postroad.config import Settings
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
 from postroad.model.project import Caller
+from postroad.model.token import Unsubscribe
 from postroad.pipeline.intake import Intake
+from postroad.pipeline.intake.intake import SenderGate
+from postroad.store.blobs import Blobs
 from postroad.store.database import Database
+from postroad.store.wakeup import WakeUp
 
 Recompose = Callable[[ProjectId, DeliveryId], Awaitable[bytes]]
 """Gives the exact octets of a delivery, checked against the digest of what was sent; raises `Refused`."""
@@ -30,40 +36,22 @@ class Keys(Protocol):
         ...
 
 
-class Blobs(Protocol):
-    """Where attachments and raw mail lie, by the SHA-256 of their octets."""
+class Suppressions(Protocol):
+    """Who keeps the suppression list."""
 
-    async def put(self, octets: bytes) -> str:
-        """Keep the octets durably and return their SHA-256 in hexadecimal."""
-        ...
-
-    async def get(self, sha256: str) -> bytes:
-        """Return the octets."""
-        ...
-
-
-class Wakeup(Protocol):
-    """Tells that events were committed. A beat missed between `beat` and `wait` ends the wait at once."""
-
-    @property
-    def beat(self) -> int:
-        """How many times it has told so far."""
-        ...
-
-    async def wait(self, seen: int, timeout_s: float) -> None:
-        """Return once `beat` is past `seen`, or after `timeout_s`."""
+    async def unsubscribe(self, right: Unsubscribe) -> None:
+        """Put a recipient on the list for a stream because of its own wish; once there, nothing more happens."""
         ...
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Whether the server takes work; `/readyz` and the door look at it."""
+    """Whether the server takes work; `/readyz` tells."""
 
     ready: bool = True
     draining: bool = False
-    low_disk: bool = False
-    backlog: int = 0
-    """Deliveries that wait, as last counted."""
+    streams: int = 0
+    """Event streams that are open."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server stops: streams end."""
 
@@ -78,13 +66,23 @@ class Services:
     settings: Settings
     keys: Keys
     intake: Intake
+    senders: SenderGate
     blobs: Blobs
     recompose: Recompose
-    event_signal: Wakeup
+    event_signal: WakeUp
+    """Rung after a commit that wrote events."""
     projects: object
     domains: object
-    suppressions: object
+    suppressions: Suppressions
     webhooks: object
-    readiness: Readiness
+    token_key: bytes
+    """Seals the tokens of unsubscribe links."""
+    due: WakeUp
+    """Rung after a commit that made deliveries due."""
+    gate: Callable[[], None]
+    """Raises `Unavailable` when there is no room for more."""
+    readiness: Readiness = field(default_factory=Readiness)
     checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
     """Asked by `/readyz`: each returns what is wrong, or None."""
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What `/metrics` shows."""

@@ -1,12 +1,25 @@
 """The resources of the API, one module each. A new module's controllers are appended to `CONTROLLERS`.
 
 A controller's handlers take `services: GivenServices` and `caller: GivenCaller` (see `postroad.http.auth`), declare the
-scope they need with `opt=READ`, `SEND` or `FULL`, take their body as `data: SomeStruct` (a msgspec Struct with
-`forbid_unknown_fields`; it is decoded once and strictly), return Structs, and raise `Refused` or `Unavailable`.
+scope they need with `opt=READ`, `SEND` or `FULL`, take their body as `data: JSONBody[SomeStruct]` (a Struct with
+`forbid_unknown_fields`; it is decoded once and strictly), path parameters as `FromPath[str]` and query parameters as
+`Annotated[…, QueryParameter(…)]`, return Structs, and raise `Refused` or `Unavailable`. Lists are pages: `limit`,
+`after`, and an answer of `data` and `next`. `SECRET` beside the scope keeps a secret that is shown once from being kept
+with an Idempotency-Key.
 """
 
 from litestar import Controller
 
+from postroad.http.api.blobs import BlobsController
+from postroad.http.api.changes import ChangesController
+from postroad.http.api.events import EventsController
+from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
 
-CONTROLLERS: tuple[type[Controller], ...] = (MetaController,)
+CONTROLLERS: tuple[type[Controller], ...] = (
+    MessagesController,
+    ChangesController,
+    BlobsController,
+    EventsController,
+    MetaController,
+)

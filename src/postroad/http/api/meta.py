@@ -1,30 +1,46 @@
 """How the server is: alive, ready, and in numbers."""
 
+import msgspec
 from litestar import Controller, Response, get
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from postroad.http.auth import PUBLIC, GivenServices
+from postroad.http.auth import LOCAL, PUBLIC, GivenServices
+from postroad.model.errors import Unavailable
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How the server is."""
+
+    status: str
+    reasons: list[str] = []
 
 
 class MetaController(Controller):
-    """Health and metrics; no key is needed."""
+    """Health and metrics."""
 
     tags = ("Server",)
 
     @get("/healthz", opt=PUBLIC, summary="Tell whether the process is alive", sync_to_thread=False)
-    def health(self) -> dict[str, str]:
+    def health(self) -> Health:
         """Answer as long as the event loop turns."""
-        return {"status": "ok"}
+        return Health("ok")
 
     @get("/readyz", opt=PUBLIC, summary="Tell whether the server takes work")
-    async def readiness(self, services: GivenServices) -> Response[dict[str, object]]:
-        """Answer 200 when requests are taken, and 503 with the reasons when not."""
+    async def readiness(self, services: GivenServices) -> Response[Health]:
+        """Answer 200 when mail is taken, and 503 with the reasons when not."""
         state = services.readiness
         wrong = [found for check in services.checks if (found := await check()) is not None]
         if state.draining:
-            wrong.append("draining")
-        if state.low_disk:
-            wrong.append("low disk space")
+            wrong.append("The server is stopping.")
         if not state.ready:
-            wrong.append("starting")
-        ready = not wrong
-        return Response({"status": "ok" if ready else "unready", "reasons": wrong}, status_code=200 if ready else 503)
+            wrong.append("The server is starting.")
+        try:
+            services.gate()
+        except Unavailable as refusal:
+            wrong.append(refusal.detail)
+        return Response(Health("unready" if wrong else "ok", wrong), status_code=503 if wrong else 200)
+
+    @get("/metrics", opt=LOCAL, summary="Show metrics for Prometheus", media_type=CONTENT_TYPE_LATEST)
+    async def metrics(self, services: GivenServices) -> Response[bytes]:
+        """Return all metrics; from other addresses than this machine's own an API key is needed."""
+        return Response(generate_latest(services.metrics), media_type=CONTENT_TYPE_LATEST)

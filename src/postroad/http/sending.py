@@ -1,0 +1,93 @@
+"""Sending over HTTP: the hot route, and why it stands beside Litestar.
+
+`POST /v1/messages` is what this server does most. The functions here read, decode and answer it; they are called by the
+door directly, and the handlers in `api.messages` that document the routes call the same ones.
+"""
+
+from typing import Literal
+
+import msgspec
+from litestar.types import HTTPScope, Receive, Send
+
+from postroad.http.admission import Doorkeeper, idempotency_of, send_answer
+from postroad.http.door import FastRoute
+from postroad.http.exchange import Exchange
+from postroad.http.problems import invalid
+from postroad.http.services import Services
+from postroad.model.errors import Refused
+from postroad.model.project import Caller
+from postroad.pipeline.intake import Draft
+from postroad.store.messages import Answer, Idempotency
+
+ONE = "/v1/messages"
+BATCH = "/v1/messages/batch"
+
+
+class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many messages in one request; each item is decoded by itself, so that a bad one need not spoil the rest."""
+
+    messages: list[msgspec.Raw]
+    mode: Literal["each", "all"] = "each"
+
+
+_draft = msgspec.json.Decoder(Draft)
+_batch = msgspec.json.Decoder(Batch)
+
+
+def decode_draft(octets: bytes | msgspec.Raw) -> Draft:
+    """Return the draft that a body holds.
+
+    Raises:
+        Refused: it is no draft.
+        msgspec.DecodeError: it is not JSON.
+    """
+    try:
+        return _draft.decode(octets)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+async def accept_one(services: Services, caller: Caller, body: bytes, idempotency: Idempotency | None) -> Answer:
+    """Take one message."""
+    return await services.intake.accept(caller, decode_draft(body), idempotency)
+
+
+async def accept_batch(services: Services, caller: Caller, body: bytes, idempotency: Idempotency | None) -> Answer:
+    """Take a batch."""
+    try:
+        batch = _batch.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    return await services.intake.accept_batch(
+        caller,
+        [_item(raw) for raw in batch.messages],
+        all_or_nothing=batch.mode == "all",
+        idempotency=idempotency,
+    )
+
+
+def _item(raw: msgspec.Raw) -> Draft | Refused:
+    try:
+        return decode_draft(raw)
+    except Refused as refusal:
+        return refusal
+    except msgspec.DecodeError as error:
+        return Refused("malformed_json", f"The item is not valid JSON: {error}.")
+
+
+def fast_routes(services: Services, doorkeeper: Doorkeeper) -> dict[tuple[str, str], FastRoute]:
+    """Return the handlers of the routes that the door answers itself."""
+
+    async def one(scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        caller = await doorkeeper.admit(scope, exchange, "send")
+        body = await doorkeeper.body(scope, receive)
+        idempotency = idempotency_of(scope, f"POST {ONE}", body)
+        await send_answer(await accept_one(services, caller, body, idempotency), send)
+
+    async def batch(scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        caller = await doorkeeper.admit(scope, exchange, "send")
+        body = await doorkeeper.body(scope, receive)
+        idempotency = idempotency_of(scope, f"POST {BATCH}", body)
+        await send_answer(await accept_batch(services, caller, body, idempotency), send)
+
+    return {("POST", ONE): one, ("POST", BATCH): batch}

@@ -1,0 +1,147 @@
+"""The HTTP door over real stores, without a network: what most tests of the API begin with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest_asyncio
+
+from postroad.config import Settings
+from postroad.features.accounts import Keys, Streams, built_in_streams
+from postroad.http.door import Door
+from postroad.http.server import build
+from postroad.http.services import Services
+from postroad.model.errors import Refused, Unavailable
+from postroad.model.ids import DeliveryId, ProjectId
+from postroad.model.project import Caller, KeyScope, Project
+from postroad.model.token import Unsubscribe
+from postroad.pipeline.intake import Intake, IntakeLimits
+from postroad.store import audit, projects
+from postroad.store.blobs import Blobs
+from postroad.store.database import Database
+from postroad.store.wakeup import WakeUp
+from stores import CountingMint, StillClock
+
+TOKEN_KEY = b"k" * 32
+
+
+class OpenGate:
+    """Lets every sender through but those of one domain."""
+
+    async def check(self, caller: Caller, domain: str) -> None:
+        if domain == "unverified.example":
+            raise Refused("domain_not_verified", "The domain unverified.example is not verified.")
+
+
+class Recomposer:
+    """Gives the octets that a test laid down."""
+
+    def __init__(self) -> None:
+        self.octets: dict[str, bytes] = {}
+
+    async def __call__(self, project: ProjectId, delivery: DeliveryId) -> bytes:
+        return self.octets[delivery]
+
+
+class Leavers:
+    """Notes who unsubscribed."""
+
+    def __init__(self) -> None:
+        self.rights: list[Unsubscribe] = []
+
+    async def unsubscribe(self, right: Unsubscribe) -> None:
+        self.rights.append(right)
+
+
+@dataclass(slots=True)
+class Room:
+    """Says whether there is room."""
+
+    error: Unavailable | None = None
+
+    def __call__(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass(slots=True)
+class House:
+    """A door with what stands behind it."""
+
+    services: Services
+    app: Door
+    keys: Keys
+    project: Project
+    secret: str
+    clock: StillClock
+    recomposer: Recomposer
+    leavers: Leavers
+    room: Room
+    secrets: dict[KeyScope, str] = field(default_factory=dict)
+
+    def client(self, secret: str | None = None, **options: object) -> httpx.AsyncClient:
+        """Return a client with an API key, the full one when none is named; an empty one has none."""
+        headers = {} if secret == "" else {"authorization": f"Bearer {secret or self.secret}"}
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
+        return httpx.AsyncClient(transport=transport, base_url="http://postroad.test", headers=headers, **options)
+
+    async def another_project(self, name: str) -> str:
+        """Make a project and return the secret of a key to it."""
+        made = Project(id=ProjectId(self.services.mint("prj")), name=name, created_at=self.clock.now())
+        entry = audit.Entry(project_id=made.id, at=self.clock.now(), actor="test", action="made", subject=made.id)
+        await self.services.database.write(lambda connection: projects.insert(connection, made, entry))
+        return (await self.keys.create(made.id, "key", actor="test")).secret
+
+
+async def open_house(
+    database: Database, clock: StillClock, mints: CountingMint, project: Project, folder: Path, settings: Settings
+) -> House:
+    """Build a door over real stores."""
+    keys = Keys(database, clock, mints)
+    blobs = Blobs((folder / "blobs").absolute().as_uri())
+    gate, room, recomposer, leavers = OpenGate(), Room(), Recomposer(), Leavers()
+    due, told = WakeUp(), WakeUp()
+    intake = Intake(
+        database=database,
+        blobs=blobs,
+        clock=clock,
+        mint=mints,
+        streams=Streams(database, clock, built_in_streams(settings)),
+        senders=gate,
+        limits=IntakeLimits(message_octets=1 << 20),
+        batch_limit=settings.limits.batch_messages,
+        gate=room,
+        accepted=told.ring,
+    )
+    services = Services(
+        database=database,
+        clock=clock,
+        mint=mints,
+        settings=settings,
+        keys=keys,
+        intake=intake,
+        senders=gate,
+        blobs=blobs,
+        recompose=recomposer,
+        event_signal=told,
+        projects=object(),
+        domains=object(),
+        suppressions=leavers,
+        webhooks=object(),
+        token_key=TOKEN_KEY,
+        due=due,
+        gate=room,
+    )
+    made = {scope: (await keys.create(project.id, scope.value, scope=scope, actor="test")).secret for scope in KeyScope}
+    return House(services, build(services), keys, project, made[KeyScope.FULL], clock, recomposer, leavers, room, made)
+
+
+@pytest_asyncio.fixture
+async def house(
+    database: Database, clock: StillClock, mints: CountingMint, project: Project, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A door over a fresh store."""
+    yield await open_house(database, clock, mints, project, tmp_path, Settings())
