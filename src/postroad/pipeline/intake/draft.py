@@ -23,9 +23,9 @@ class AttachmentInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_type: Annotated[
         str, Meta(description="Media type (RFC 2045 §5).", max_length=255, examples=["application/pdf"])
     ] = "application/octet-stream"
-    content_id: Annotated[
-        str | None, Meta(description="Makes it inline: the HTML names it as `cid:…`.", max_length=128)
-    ] = None
+    content_id: (
+        Annotated[str, Meta(description="Makes it inline: the HTML names it as `cid:…`.", max_length=128)] | None
+    ) = None
 
 
 Recipient = Annotated[
