@@ -27,7 +27,7 @@ class ComposeJob(msgspec.Struct, frozen=True, array_like=True):
     header_id: str
     """Message-ID without angle brackets."""
     accepted_at: Instant
-    """Date of the message and `t=` of its signatures."""
+    """Date of the message and `t=` of its signatures: when it was accepted or, if it was scheduled, first due."""
     content: bytes
     """Stored form of `Content`."""
     extra_headers: tuple[tuple[str, str], ...] = ()
@@ -39,7 +39,7 @@ class ComposeJob(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, array_like=True):
-    """What beside the stored content decided a delivery's octets; kept with the attempt, so that they can be made again."""
+    """What beside the stored content decided a delivery's octets; kept with the attempt to make them again."""
 
     signers: tuple[str, ...] = ()
     extra_headers: tuple[tuple[str, str], ...] = ()

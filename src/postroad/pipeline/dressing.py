@@ -104,7 +104,8 @@ class Dresser:
             recipient=lease.recipient,
             return_path=return_path,
             header_id=lease.header_id,
-            accepted_at=lease.accepted_at,
+            # Scheduled mail is dated when it is due: signatures made as of its acceptance could have expired by then.
+            accepted_at=max(lease.accepted_at, lease.first_due_at),
             content=stored,
             extra_headers=recipe.extra_headers,
             signers=recipe.signers,

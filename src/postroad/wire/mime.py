@@ -136,10 +136,28 @@ def file_entity(part: Part) -> Entity:
         parameterised("Content-Disposition", "inline" if part.inline else "attachment", named),
     ]
     if part.content_id is not None:
-        if len(part.content_id) > 900 or _CONTENT_ID.fullmatch(part.content_id) is None:
-            raise MimeError("A content id is printable ASCII without spaces or angle brackets.")
+        check_content_id(part.content_id)
         fields.append(f"Content-ID: <{part.content_id}>\r\n".encode())
     return Entity(tuple(fields), body)
+
+
+def check_content_type(content_type: str) -> None:
+    """Check a media type with its parameters (RFC 2045 §5.1).
+
+    Raises:
+        MimeError: It is malformed.
+    """
+    _read_content_type(content_type)
+
+
+def check_content_id(content_id: str) -> None:
+    """Check the id by which HTML shows a part (RFC 2392).
+
+    Raises:
+        MimeError: It is malformed.
+    """
+    if len(content_id) > 900 or _CONTENT_ID.fullmatch(content_id) is None:
+        raise MimeError("A content id is printable ASCII without spaces or angle brackets, and at most one @.")
 
 
 def _multipart(

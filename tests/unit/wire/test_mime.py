@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 
 from postroad.wire.headers import HeaderError
-from postroad.wire.mime import Entity, MimeError, Part, build
+from postroad.wire.mime import Entity, MimeError, Part, build, check_content_type
 
 
 def read(entity: Entity) -> EmailMessage:
-    return cast("EmailMessage", message_from_bytes(entity.octets, policy=policy.default))
+    return message_from_bytes(entity.octets, policy=policy.default)
 
 
 def shape(message: EmailMessage) -> object:
@@ -166,6 +166,8 @@ def test_media_types_are_written_only_with_an_encoding_they_allow(
 def test_a_malformed_media_type_is_refused(content_type: str) -> None:
     with pytest.raises(MimeError):
         build("t", None, [Part(b"", content_type)], seed=b"s")
+    with pytest.raises(MimeError):
+        check_content_type(content_type)
 
 
 @pytest.mark.parametrize("content_id", ["", "<a>", "a b", "a\r\nBcc: x", "ü", "a@b@c", "a" * 901])

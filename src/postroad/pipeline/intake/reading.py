@@ -13,10 +13,10 @@ from postroad.model.errors import Flaw, Refused
 from postroad.model.message import Party, Role
 from postroad.pipeline.intake.draft import AddressInput, AttachmentInput, Draft
 from postroad.wire import headers as wire_headers
+from postroad.wire import mime
 from postroad.wire.address import Address, AddressError, Mailbox, check_name, parse_address, parse_mailbox
 
-_MEDIA_TYPE = re.compile(r"[!#$&^_.+a-z0-9-]+/[!#$&^_.+a-z0-9-]+(?: *;[ -~]*)?", re.IGNORECASE)
-_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]+")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+(?:@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+)?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GENERATED = frozenset({"from", "to", "cc", "reply-to", "subject", "date", "message-id", "sender"})
 
@@ -183,7 +183,7 @@ def _read_headers(given: dict[str, str], limits: IntakeLimits, found: Reading) -
         octets += len(name) + len(value.encode("utf-8", "replace")) + 4
         lower = name.lower()
         try:
-            wire_headers.check_custom_name(name)
+            wire_headers.custom(name, value)
             if lower in _GENERATED:
                 found.flaw(pointer, "This header is made from a field of the request; use that field.", "reserved")
             elif lower in seen:
@@ -191,7 +191,6 @@ def _read_headers(given: dict[str, str], limits: IntakeLimits, found: Reading) -
         except wire_headers.HeaderError as error:
             found.flaw(pointer, str(error), "invalid_header")
         seen.add(lower)
-        _value(value, pointer, found)
     if octets > limits.header_octets:
         found.flaw("/headers", f"The headers are larger than {limits.header_octets} octets.", "too_large")
     found.size += octets
@@ -205,12 +204,15 @@ def _read_attachments(given: Iterable[AttachmentInput], limits: IntakeLimits, fo
             found.flaw("/attachments", f"The message has more than {limits.attachments} attachments.", "too_many")
             return
         _value(one.filename, f"{pointer}/filename", found)
-        if _MEDIA_TYPE.fullmatch(one.content_type) is None:
-            found.flaw(f"{pointer}/content_type", "The media type must look like application/pdf.")
+        try:
+            mime.check_content_type(one.content_type)
+        except mime.MimeError as error:
+            found.flaw(f"{pointer}/content_type", str(error))
         if one.content_id is not None:
             if _CONTENT_ID.fullmatch(one.content_id) is None:
                 found.flaw(
-                    f"{pointer}/content_id", "The content_id may hold letters, digits and !#$%&'*+/=?^_`{|}~.@- only."
+                    f"{pointer}/content_id",
+                    "The content_id may hold letters, digits, !#$%&'*+/=?^_`{|}~.- and one @ only.",
                 )
             elif one.content_id in ids:
                 found.flaw(f"{pointer}/content_id", "Two attachments have this content_id.", "duplicate")
