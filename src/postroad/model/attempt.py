@@ -29,6 +29,9 @@ class Trouble(StrEnum):
     """What went wrong when it was not an SMTP reply that decided."""
 
     COMPOSITION = "composition"
+    """The content cannot be made into a message."""
+    POISON = "poison"
+    """Composing failed through no fault of the content that we can name: held for a person to look at."""
     NO_SUCH_DOMAIN = "no_such_domain"
     """NXDOMAIN, or no MX and no address."""
     DNS_FAILURE = "dns_failure"

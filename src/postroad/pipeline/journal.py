@@ -8,8 +8,12 @@ in doubt. What the notes say:
 * no dot: certainly not delivered, due again at once;
 * a dot and no result: in doubt (RFC 1047);
 * a result: settled as if nothing had happened.
+
+The file is mapped into memory: a note costs no call into the system, which would hand the interpreter lock to a busy
+thread, and still outlives the process. Its place is reserved on disk beforehand, so that a full disk cannot stop it.
 """
 
+import mmap
 import os
 from pathlib import Path
 
@@ -18,7 +22,8 @@ import msgspec
 from postroad.model.attempt import Attempt
 from postroad.model.composition import Recipe
 
-_COMPACT_OCTETS = 16 * 1024 * 1024
+_RESERVED_OCTETS = 16 * 1024 * 1024
+"""What a file holds at least; when it is full, a new one is begun with the open notes alone."""
 
 
 _OPEN = msgspec.Raw(b"null")
@@ -59,7 +64,8 @@ class Journal:
         self._path = path
         self._boot_id = boot_id
         self._open, self.complete = _read(path, boot_id)
-        self._file = self._rewrite()
+        self._at = 0
+        self._begin()
 
     def noted(self, delivery_id: str, attempt: int) -> Note | None:
         """Return what is noted of an attempt that is not settled."""
@@ -76,30 +82,41 @@ class Journal:
     def settled(self, delivery_id: str, attempt: int) -> None:
         """Forget an attempt: the store knows its end."""
         self._open.pop((delivery_id, attempt), None)
-        if self._octets > _COMPACT_OCTETS:
-            os.close(self._file)
-            self._file = self._rewrite()
+
+    def recovered(self) -> None:
+        """Forget everything: what earlier processes left is settled, and no note can be missing from now on."""
+        self._open.clear()
+        self.complete = True
+        self._map.close()
+        self._begin()
 
     def close(self) -> None:
         """Close the file; the notes stay."""
-        os.close(self._file)
+        self._map.close()
 
     def _append(self, note: Note) -> None:
         self._open[note.delivery_id, note.attempt] = note
         line = _encoder.encode(note) + b"\n"
-        self._octets += len(line)
-        os.write(self._file, line)
+        end = self._at + len(line)
+        if end > len(self._map):
+            self._map.close()
+            self._begin()  # with all open notes, this one among them
+            return
+        self._map[self._at : end] = line
+        self._at = end
 
-    def _rewrite(self) -> int:
-        """Write a file of the open notes alone and put it in the old one's place."""
-        lines = [_encoder.encode({"boot": self._boot_id, "complete": self.complete})]
+    def _begin(self) -> None:
+        """Put a file of the open notes alone in the old one's place, and map it."""
+        lines = [_encoder.encode(_Head(self._boot_id, self.complete))]
         lines += [_encoder.encode(note) for note in self._open.values()]
         octets = b"\n".join(lines) + b"\n"
         partial = self._path.with_suffix(".new")
-        partial.write_bytes(octets)
+        with partial.open("w+b") as file:
+            os.posix_fallocate(file.fileno(), 0, max(_RESERVED_OCTETS, 2 * len(octets)))
+            self._map = mmap.mmap(file.fileno(), 0)
+        self._map[: len(octets)] = octets
+        self._at = len(octets)
         partial.rename(self._path)
-        self._octets = len(octets)
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
 
 def read_result(note: Note) -> Attempt | None:
@@ -115,7 +132,7 @@ class _Head(msgspec.Struct):
 def _read(path: Path, boot_id: str) -> tuple[dict[tuple[str, int], Note], bool]:
     """Return the notes in a file, and whether none can be missing."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().rstrip(b"\0").split(b"\n")
     except FileNotFoundError:
         return {}, True
     try:

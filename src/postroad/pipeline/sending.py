@@ -7,6 +7,7 @@ from `deliver`, verdicts from `outcomes`.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 import msgspec
@@ -15,7 +16,7 @@ import structlog
 from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import SECOND, Clock
 from postroad.model.composition import Composed, ComposeFailed, Recipe
-from postroad.model.delivery import Lease
+from postroad.model.delivery import Lease, State
 from postroad.model.errors import Unavailable
 from postroad.model.ids import Mint, SuppressionId
 from postroad.model.stream import Stream
@@ -25,7 +26,7 @@ from postroad.pipeline.dressing import Dressed, Dresser
 from postroad.pipeline.in_hand import InHand
 from postroad.pipeline.journal import Journal, Note, read_result
 from postroad.pipeline.outcomes.judge import Policy, judge, lapse
-from postroad.pipeline.press import Outcome, Press
+from postroad.pipeline.press import POISON, Outcome, Press
 from postroad.pipeline.routing import Router
 from postroad.store import deliveries
 from postroad.store.blobs import BlobMissing
@@ -89,6 +90,8 @@ class Sending:
         self._told = told
         self._settings = settings
         self._in_hand = InHand(settings.concurrency)
+        self.settled: Counter[State] = Counter()
+        """How many attempts led to which state, since the start."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -99,7 +102,8 @@ class Sending:
 
     async def run(self) -> None:
         """Take and send what is due until `stop`."""
-        await self._survive(self._recover())
+        while not self._stopping and not await self._survive(self._recover()):
+            pass
         looked_s = time.monotonic()
         while not self._stopping:
             heard = self._due.beat
@@ -177,7 +181,7 @@ class Sending:
         try:
             return await self._dresser.dress(lease)
         except BlobMissing:
-            attempt = self._not_begun(Trouble.COMPOSITION, "A file of this message is missing from the blob store.")
+            attempt = self._not_begun(Trouble.POISON, "A file of this message is missing from the blob store.")
         except Unavailable as error:
             attempt = self._not_begun(Trouble.HANDED_BACK, error.detail)
         self._start(self._judge(lease, await self._dresser.stream(lease), attempt))
@@ -185,7 +189,14 @@ class Sending:
 
     async def _compose(self, plate: Sequence[Dressed]) -> None:
         keys = {key.id: key for dressed in plate for key in dressed.keys}
-        outcomes = await self._press.compose([dressed.job for dressed in plate], list(keys.values()))
+        try:
+            outcomes = await self._press.compose([dressed.job for dressed in plate], list(keys.values()))
+        except Unavailable as error:
+            for dressed in plate:
+                self._start(
+                    self._judge(dressed.lease, dressed.stream, self._not_begun(Trouble.HANDED_BACK, error.detail))
+                )
+            return
         for dressed, outcome in zip(plate, outcomes, strict=True):
             self._start(self._send(dressed, outcome))
 
@@ -194,7 +205,8 @@ class Sending:
     async def _send(self, dressed: Dressed, outcome: Outcome) -> None:
         lease = dressed.lease
         if isinstance(outcome, ComposeFailed):
-            await self._judge(lease, dressed.stream, self._not_begun(Trouble.COMPOSITION, outcome.detail))
+            trouble = Trouble.POISON if outcome.code == POISON else Trouble.COMPOSITION
+            await self._judge(lease, dressed.stream, self._not_begun(trouble, outcome.detail))
             return
         attempt = await self._deliverer.deliver(
             self._router.route(lease), outcome, before_dot=lambda: self._before_dot(lease)
@@ -248,6 +260,7 @@ class Sending:
             if not await self._database.write_each(settle, settlement, patient=True):
                 _log.warning("lease_lost", delivery=lease.delivery_id, attempt=lease.attempt)
             self._journal.settled(lease.delivery_id, lease.attempt)
+            self.settled[verdict.state] += 1
         finally:
             room = self._in_hand.give(lease, time.monotonic())
         self._told.ring()
@@ -265,6 +278,7 @@ class Sending:
         """Settle what earlier runs of this node had in hand, by the journal."""
         while taken := await self._reclaim(own=True):
             _log.info("recovered", deliveries=len(taken))
+        self._journal.recovered()
         return True
 
     async def _take_over(self) -> bool:

@@ -6,6 +6,7 @@ A blob is durable before `put` returns, so that a row which names one can rely o
 import asyncio
 import hashlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -73,12 +74,19 @@ class Blobs:
         except (NotFoundError, FileNotFoundError):
             return None
 
-    async def delete(self, sha256: str) -> None:
-        """Remove a blob; one that is gone already is no error."""
+    async def delete(self, sha256: str, *, unused_for_s: float) -> bool:
+        """Remove a blob that nobody has put for so long, and tell whether it is gone now.
+
+        A blob that was put a moment ago may belong to a message that is just being accepted.
+        """
         try:
+            found = await obstore.head_async(self._store, _path(sha256))
+            if (datetime.now(UTC) - found["last_modified"]).total_seconds() < unused_for_s:
+                return False
             await obstore.delete_async(self._store, _path(sha256))
         except (NotFoundError, FileNotFoundError):
-            return
+            pass
+        return True
 
 
 def _path(sha256: str) -> str:
@@ -90,7 +98,11 @@ def _write_file(path: Path, octets: bytes) -> None:
 
     The object store's own file back end renames without fsync, hence this.
     """
-    if path.exists():
+    try:
+        os.utime(path)  # put again: young again, so that retention leaves it alone
+    except FileNotFoundError:
+        pass
+    else:
         return
     made = [folder for folder in (path.parent, path.parent.parent) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -19,7 +19,7 @@ from postroad.model.message import Message, Role
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
 from postroad.store import bulk, engines, events
-from postroad.store.schema import deliveries, idempotency_keys, message_labels, messages
+from postroad.store.schema import blob_uses, deliveries, idempotency_keys, message_labels, messages
 
 Suppressed = dict[tuple[str, str], list[tuple[str, str, Instant | None]]]
 """By project and folded address: scope, cause and end of each suppression."""
@@ -41,6 +41,8 @@ class NewMessage(msgspec.Struct, frozen=True):
     deliveries: tuple[NewDelivery, ...]
     content: bytes | None
     content_sha256: str | None = None
+    blobs: tuple[str, ...] = ()
+    """SHA-256 of every blob that it needs, for as long as it is kept."""
 
 
 class AcceptedDelivery(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,6 +174,7 @@ class _Rows:
         self.messages: list[bulk.Row] = []
         self.deliveries: list[bulk.Row] = []
         self.labels: list[bulk.Row] = []
+        self.blobs: list[bulk.Row] = []
         self.keys: list[bulk.Row] = []
         self.events: list[NewEvent] = []
 
@@ -182,6 +185,7 @@ class _Rows:
             m.expires_at, _text(m.tags), _text(m.metadata), m.size, new.content, new.content_sha256,
         ))  # fmt: skip
         self.labels += [(m.project_id, label, m.id) for label in labels_of(m)]
+        self.blobs += [(sha256, m.id) for sha256 in dict.fromkeys(new.blobs)]
         return Accepted(m.id, tuple([self._add_delivery(acceptance, m, d, suppressed) for d in new.deliveries]))
 
     def _add_delivery(
@@ -216,6 +220,7 @@ class _Rows:
         bulk.insert(connection, messages, _MESSAGE_COLUMNS, self.messages)
         bulk.insert(connection, deliveries, _DELIVERY_COLUMNS, self.deliveries)
         bulk.insert_new(connection, message_labels, _LABEL_COLUMNS, self.labels)
+        bulk.insert(connection, blob_uses, ("sha256", "message_id"), self.blobs)
         events.append(connection, self.events)
 
 

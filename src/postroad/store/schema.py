@@ -238,6 +238,16 @@ message_labels = Table(
     sqlite_with_rowid=False,
 )
 
+blob_uses = Table(
+    "blob_uses",
+    metadata,
+    Column("sha256", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    PrimaryKeyConstraint("sha256", "message_id"),
+    Index("ix_blob_uses_message", "message_id"),  # retention
+    sqlite_with_rowid=False,
+)
+
 _DUE = "state IN ('scheduled', 'queued', 'deferred')"
 _SENDING = "state = 'sending'"
 

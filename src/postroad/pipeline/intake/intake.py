@@ -219,7 +219,7 @@ class Intake:
                 for mailbox, role in found.envelope
             ]
         )
-        return NewMessage(message, deliveries, stored, sha256)
+        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256))
 
     async def _content(self, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
         raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)
@@ -307,6 +307,12 @@ def _prepare_raw(octets: bytes, limits: IntakeLimits, now: Instant, header_id: s
         )
     except wire_parse.RawMailError as error:
         raise Refused.field("/raw", str(error), code="invalid_raw") from error
+
+
+def _blobs(content: Content, sha256: str | None) -> tuple[str, ...]:
+    """Return the names of the blobs that a message needs."""
+    named = [attachment.sha256 for attachment in content.attachments]
+    return tuple([name for name in (*named, content.raw_sha256, sha256) if name is not None])
 
 
 def _refuse_any(items: Sequence[NewMessage | Refused]) -> None:

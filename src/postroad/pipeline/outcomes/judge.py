@@ -153,6 +153,8 @@ def _troubled(case: _Case, trouble: Trouble) -> Verdict:
             detail = case.attempt.detail or CAUSES[Class.RENDERING]
             reason = _own(Class.RENDERING, Scope.CONTENT, "compose.failed", detail, gather(case.attempt))
             return _final(case, State.REJECTED, EventType.REJECTED, reason)
+        case Trouble.POISON:
+            return _held(case, "compose.poison", cls=Class.LOCAL)
         case Trouble.AUTH_UNAVAILABLE:
             return _held(case, "smtp.auth.unavailable")
         case Trouble.NO_SUCH_DOMAIN if case.attempt.route in _NO_RELAY:
@@ -287,11 +289,11 @@ def _refused_session(case: _Case, reply: SmtpReply) -> Verdict:
     return _final(case, State.BOUNCED, EventType.BOUNCED, reason) if final else _scheduled(case, reason)
 
 
-def _held(case: _Case, rule: str) -> Verdict:
-    """Keep mail that a relay refuses because of our credentials until somebody has repaired them."""
+def _held(case: _Case, rule: str, cls: Class = Class.AUTH_FAILED) -> Verdict:
+    """Keep mail that cannot go on until somebody has repaired what stops it: our credentials at a relay, or us."""
     detail = case.attempt.detail or "The relay does not accept the user name and password that are set for it."
     reason = Reason(
-        cls=Class.AUTH_FAILED,
+        cls=cls,
         permanence=Permanence.UNKNOWN,
         scope=Scope.LOCAL,
         action=Action.FIX_SENDER,

@@ -13,17 +13,21 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
 from postroad.model.composition import Composed, ComposeFailed, ComposeJob, SigningKey
+from postroad.model.errors import Unavailable
 from postroad.pipeline.press import frames
 
 _log = structlog.get_logger("postroad.press")
 _ENTRY = "from postroad.pipeline.press.worker import main; main({fd})"
 _JOB_LIMIT_S = 30.0
 _DEATHS = 2
+
+POISON = "poison"
+"""Code of a job that took its process down by itself: it is put aside, never thrown away."""
 
 Outcome = Composed | ComposeFailed
 
@@ -88,7 +92,7 @@ class PressOutside:
                 return (await worker.run([job], keys))[0]
             except _Died:
                 _log.error("compose_process_died", delivery=job.delivery_id)
-        return ComposeFailed("poison", "Composing this message stopped the process that did it.")
+        return ComposeFailed(POISON, "Composing this message stopped the process that did it, twice.")
 
 
 class _Died(Exception):  # noqa: N818 - an inner signal
@@ -111,6 +115,7 @@ class _Worker:
 
         Raises:
             _Died: it did not.
+            Unavailable: no process can be started now.
         """
         self.load += len(jobs)
         try:
@@ -135,7 +140,11 @@ class _Worker:
             self._kill()
             ours, theirs = socket.socketpair()
             with theirs:
-                self._process = _spawn(theirs.fileno())
+                try:
+                    self._process = _spawn(theirs.fileno())
+                except OSError as error:
+                    ours.close()
+                    raise Unavailable("busy", "No process can be started to compose.", retry_after_s=5) from error
             ours.setblocking(False)
             self._known = set()
             _, self._link = await asyncio.get_running_loop().connect_accepted_socket(_Link, ours)
@@ -180,8 +189,7 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
         for number, octets in self._reader.feed(data):

@@ -49,7 +49,7 @@ def decode_outcomes(octets: bytes) -> list[Composed | ComposeFailed]:
 
 
 def _failed(failed: ComposeFailed | None) -> ComposeFailed:
-    return failed if failed is not None else ComposeFailed("poison", "The composing process answered with nothing.")
+    return failed if failed is not None else ComposeFailed("internal", "The composing process answered with nothing.")
 
 
 def carry_out(bench: Bench, octets: bytes) -> bytes:

@@ -1,0 +1,21 @@
+"""The composition root: settings become a store, features and roles here, and nowhere else do they all meet.
+
+`run` is a server's whole life. `administer` carries out one operation of the command line: through the administration
+socket of the server that runs on the data directory, or on the store itself when none does.
+"""
+
+from postroad.config import Settings
+
+
+def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
+    """Run a server until it is told to stop; see `server.run`."""
+    from postroad.app import server
+
+    server.run(settings, dev=dev, roles=roles)
+
+
+def administer(settings: Settings, operation: str, arguments: dict[str, object]) -> dict[str, object]:
+    """Carry out one operation of the command line; see `administration.administer`."""
+    from postroad.app import administration
+
+    return administration.administer(settings, operation, arguments)

@@ -1,0 +1,321 @@
+"""From settings to a house: every part is built once, here, and handed to those who need it as an argument."""
+
+import base64
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from litestar.types import ASGIApp
+from prometheus_client import CollectorRegistry
+
+from postroad.app.metrics import collect
+from postroad.app.node import Minter, Node, WallClock, occupy
+from postroad.app.retention import Retention
+from postroad.app.routes import router_of
+from postroad.app.unsubscribing import Unsubscribing
+from postroad.config import Settings, split_endpoint
+from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
+from postroad.features.egress import Egress
+from postroad.features.egress import Policy as EgressPolicy
+from postroad.features.senders import Lookup, Senders
+from postroad.features.suppressions import Suppressions
+from postroad.features.webhooks import Notifier, Webhooks
+from postroad.http import server as http_server
+from postroad.http.services import Readiness, Services
+from postroad.model.clock import SECOND
+from postroad.pipeline.deliver import Deliverer, DeliverSettings
+from postroad.pipeline.dressing import Dresser
+from postroad.pipeline.intake import Intake, IntakeLimits
+from postroad.pipeline.journal import Journal
+from postroad.pipeline.outcomes.judge import Policy
+from postroad.pipeline.press import Press, PressInside, PressOutside
+from postroad.pipeline.recompose import Recomposer
+from postroad.pipeline.sending import Sending, SendingSettings
+from postroad.store import migrate
+from postroad.store.blobs import Blobs
+from postroad.store.database import Database
+from postroad.store.room import Room
+from postroad.store.vault import Vault, open_or_create_master_key
+from postroad.store.wakeup import WakeUp
+
+_IDLE_ALONE_S = 5.0
+"""How long a lone node sleeps when nothing wakes it."""
+_IDLE_SHARED_S = 0.5
+"""The same where other nodes commit too, whose wake-ups do not reach this one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """All parts of a server, in the order in which they were built."""
+
+    settings: Settings
+    dev: bool
+    node: Node
+    clock: WallClock
+    mint: Minter
+    vault: Vault
+    database: Database
+    blobs: Blobs
+    due: WakeUp
+    told: WakeUp
+    projects: Projects
+    keys: Keys
+    streams: Streams
+    senders: Senders
+    suppressions: Suppressions
+    webhooks: Webhooks
+    notifier: Notifier
+    egress: Egress
+    room: Room
+    readiness: Readiness
+    intake: Intake
+    sending: Sending
+    recompose: Recomposer
+    retention: Retention
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    http_port: int = 0
+    smtp_port: int = 0
+
+    @property
+    def scheduled(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The loops of the scheduler role, by name."""
+        return {
+            "domains": self.senders.recheck_forever,
+            "key_uses": self.keys.record_uses_forever,
+            "retention": self.retention.run,
+        }
+
+    def http_application(self) -> ASGIApp:
+        """Return the HTTP application."""
+        collect(self.metrics, self)
+        return http_server.build(
+            Services(
+                database=self.database,
+                clock=self.clock,
+                mint=self.mint,
+                settings=self.settings,
+                keys=self.keys,
+                intake=self.intake,
+                senders=self.senders,
+                blobs=self.blobs,
+                recompose=self.recompose,
+                event_signal=self.told,
+                projects=self.projects,
+                domains=self.senders,
+                suppressions=self.suppressions,
+                webhooks=self.webhooks,
+                token_key=self.vault.derive("tokens"),
+                due=self.due,
+                gate=self.room.gate,
+                readiness=self.readiness,
+                metrics=self.metrics,
+            )
+        )
+
+    async def close(self) -> None:
+        """Give everything back that was opened."""
+        await self.egress.aclose()
+        self.database.close()
+        self.node.release()
+
+
+async def open_house(settings: Settings, *, dev: bool) -> House:
+    """Open store and data directory, bring the schema up to date, and build the parts.
+
+    Raises:
+        DirectoryTaken: another process has the data directory.
+        AlreadyOpen: another process has the SQLite file.
+        SchemaNewer: the store was written by a newer release.
+        MasterKeyError: the key file of `postroad dev` cannot be used.
+        UnknownProject: a route names a project that there is not.
+    """
+    node = occupy(settings.data.directory)
+    database: Database | None = None
+    try:
+        vault = _vault(settings, dev=dev)
+        database = Database(settings.database_url, readers=settings.database.pool)
+        migrate.migrate(database)
+        return await _furnish(settings, dev, node, vault, database)
+    except BaseException:
+        if database is not None:
+            database.close()
+        node.release()
+        raise
+
+
+def _vault(settings: Settings, *, dev: bool) -> Vault:
+    given = settings.secrets.master_key
+    if given is not None:
+        return Vault(base64.b64decode(given.reveal()))
+    if not dev:
+        return Vault(os.urandom(32))  # only commands get here: `serve` refuses to start without a key
+    return Vault(open_or_create_master_key(settings.data.directory / "master.key"))
+
+
+async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
+    clock, due, told, readiness = WallClock(), WakeUp(), WakeUp(), Readiness()
+    mint = Minter(clock)
+    blobs = Blobs(settings.blobs_url)
+    projects = Projects(database, clock, mint)
+    streams = Streams(database, clock, built_in_streams(settings))
+    resolvers = tuple(_resolver(text) for text in settings.delivery.resolvers)
+    lookup = Lookup(resolvers, timeout_s=settings.delivery.dns_timeout_s)
+    senders = Senders(
+        database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
+    )
+    room = _room(settings, database)
+
+    def accepted() -> None:
+        due.ring()
+        told.ring()
+
+    intake = Intake(
+        database=database,
+        blobs=blobs,
+        clock=clock,
+        mint=mint,
+        streams=streams,
+        senders=senders,
+        limits=_intake_limits(settings),
+        batch_limit=settings.limits.batch_messages,
+        gate=room.gate,
+        accepted=accepted,
+    )
+    unsubscribing = Unsubscribing(settings.http.public_url, vault.derive("tokens"))
+    dresser = Dresser(
+        blobs=blobs,
+        senders=senders,
+        streams=streams,
+        list_headers=unsubscribing.headers,
+        verp_key=vault.derive("return path"),
+    )
+    press = _press(settings, dev=dev)
+    egress_policy = _egress_policy(settings)
+    egress = Egress(egress_policy)
+    known = {name: project.id for project in await projects.listed(limit=100_000) for name in (project.name, project.id)}
+    return House(
+        settings=settings,
+        dev=dev,
+        node=node,
+        clock=clock,
+        mint=mint,
+        vault=vault,
+        database=database,
+        blobs=blobs,
+        due=due,
+        told=told,
+        projects=projects,
+        keys=Keys(database, clock, mint),
+        streams=streams,
+        senders=senders,
+        suppressions=Suppressions(database, clock, mint, told=told.ring),
+        webhooks=Webhooks(database, vault, clock, mint, policy=egress_policy, wake=told),
+        notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
+        egress=egress,
+        room=room,
+        readiness=readiness,
+        intake=intake,
+        sending=Sending(
+            database=database,
+            clock=clock,
+            mint=mint,
+            chance=random.SystemRandom().random,
+            dresser=dresser,
+            press=press,
+            deliverer=Deliverer(_deliver_settings(settings, resolvers), clock=clock, chance=random.random),
+            router=router_of(settings, known),
+            journal=Journal(settings.data.directory / "journal", node.machine_boot),
+            policy=_policy(settings),
+            due=due,
+            told=told,
+            settings=_sending_settings(settings, node, shared=database.engine_name == "postgresql"),
+        ),
+        recompose=Recomposer(database=database, dresser=dresser, press=press, cabinet=senders),
+        retention=Retention(database, blobs, clock, settings.retention),
+    )
+
+
+def _resolver(text: str) -> tuple[str, int]:
+    return split_endpoint(text, 53)
+
+
+def _room(settings: Settings, database: Database) -> Room:
+    return Room(
+        database,
+        settings.data.directory,
+        min_free_octets=settings.limits.min_free_disk_octets,
+        min_free_percent=settings.limits.min_free_disk_percent,
+        most_deliveries=settings.limits.backlog_deliveries,
+    )
+
+
+def _press(settings: Settings, *, dev: bool) -> Press:
+    count = settings.delivery.compose_workers
+    if count is None:
+        count = 0 if dev else len(os.sched_getaffinity(0))
+    return PressOutside(count) if count else PressInside()
+
+
+def _intake_limits(settings: Settings) -> IntakeLimits:
+    limits = settings.limits
+    return IntakeLimits(
+        message_octets=limits.message_octets,
+        recipients=limits.recipients,
+        headers=limits.headers,
+        header_octets=limits.header_octets,
+        subject_characters=limits.subject_characters,
+        attachments=limits.attachments,
+        tags=limits.tags,
+        tag_characters=limits.tag_characters,
+        metadata_keys=limits.metadata_keys,
+        metadata_key_characters=limits.metadata_key_characters,
+        metadata_value_characters=limits.metadata_value_characters,
+        schedule_ahead=limits.schedule_ahead_s * SECOND,
+    )
+
+
+def _egress_policy(settings: Settings) -> EgressPolicy:
+    webhooks = settings.webhooks
+    return EgressPolicy(
+        allow_private=webhooks.allow_private_addresses,
+        ports=frozenset(webhooks.allowed_ports),
+        proxy=None if webhooks.proxy is None else webhooks.proxy.reveal(),
+        timeout_s=webhooks.timeout_s,
+        response_octets=webhooks.response_octets,
+        connections=2 * webhooks.concurrency,
+    )
+
+
+def _deliver_settings(settings: Settings, resolvers: tuple[tuple[str, int], ...]) -> DeliverSettings:
+    delivery = settings.delivery
+    hostname = delivery.hostname or "localhost"
+    return DeliverSettings(
+        hostname=hostname,
+        mx_port=delivery.mx_port,
+        resolvers=resolvers,
+        dns_timeout_s=delivery.dns_timeout_s,
+        allow_private_addresses=delivery.allow_private_addresses,
+        own_names=frozenset({hostname.lower().removesuffix(".")}),
+        connections_per_destination=delivery.connections_per_destination,
+        messages_per_connection=delivery.messages_per_connection,
+        messages_per_second=delivery.messages_per_second,
+        idle_s=delivery.idle_s,
+        timeouts=delivery.timeouts,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        in_doubt_wait=int(settings.streams.in_doubt_delay_s * SECOND), in_doubt_most=settings.streams.in_doubt_attempts
+    )
+
+
+def _sending_settings(settings: Settings, node: Node, *, shared: bool) -> SendingSettings:
+    return SendingSettings(
+        node=node.name,
+        boot=node.run,
+        concurrency=settings.delivery.concurrency,
+        lease_duration=int(settings.delivery.lease_s * SECOND),
+        idle_s=_IDLE_SHARED_S if shared else _IDLE_ALONE_S,
+    )

@@ -1,0 +1,50 @@
+"""What `/metrics` shows of the road; the HTTP door adds its own. The names are in docs/reference/metrics.md."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from postroad.app.building import House
+
+
+def collect(registry: CollectorRegistry, house: "House") -> None:
+    """Let `registry` read the house whenever somebody asks."""
+    registry.register(_Road(house))
+
+
+class _Road(Collector):
+    """Reads what the parts count anyway."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics as they stand."""
+        house = self._house
+        store = house.database.counters
+        yield _counter("postroad_store_transactions", "Write transactions that were committed.", store.transactions)
+        yield _counter("postroad_store_units", "Units of work in them.", store.units)
+        yield _counter("postroad_store_failures", "Write transactions that failed.", store.failures)
+        yield _counter("postroad_store_busy_seconds", "Time that the writers worked.", store.busy_s)
+        yield _gauge("postroad_store_waiting", "Units of work that wait or run.", house.database.waiting)
+        yield _gauge("postroad_deliveries_waiting", "Deliveries that wait, as last counted.", house.room.waiting)
+        yield _gauge("postroad_deliveries_in_hand", "Deliveries leased by this node.", house.sending.in_hand)
+        yield _gauge("postroad_low_disk", "1 while the door is shut for lack of disk.", house.room.low_disk)
+        settled = CounterMetricFamily(
+            "postroad_deliveries_settled", "Attempts settled by this node, by the state they led to.", labels=("state",)
+        )
+        for state, count in house.sending.settled.items():
+            settled.add_metric((state.value,), count)
+        yield settled
+
+
+def _counter(name: str, words: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, words, value=value)
+
+
+def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, words, value=value)

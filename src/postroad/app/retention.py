@@ -1,0 +1,79 @@
+"""The role that removes what is no longer kept, little by little, so that nobody notices."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from sqlalchemy.engine import Connection
+
+from postroad.config.tree import Retention as Settings
+from postroad.model.clock import DAY, HOUR, Clock, Instant, after
+from postroad.store import retention
+from postroad.store.blobs import Blobs
+from postroad.store.database import Database
+
+_log = structlog.get_logger("postroad.retention")
+_ROUND_S = 600.0
+_BREATH_S = 0.2
+_BATCH = 500
+_YOUNG_S = 3600.0
+"""A blob that was put within this time is left alone."""
+
+Removal = Callable[[Connection, Instant, int], int]
+
+
+class Retention:
+    """Removes what the settings no longer keep."""
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock, settings: Settings) -> None:
+        """Take the stores, and how long things are kept."""
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Go round every ten minutes, until canceled."""
+        while True:
+            await asyncio.sleep(_ROUND_S)
+            await self.round()
+
+    async def round(self) -> None:
+        """Remove all that has had its time."""
+        settings = self._settings
+        removed = {
+            "messages": await self._repeat(self._messages),
+            "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
+            "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
+            "pushes": await self._repeat(self._of(retention.remove_pushes, settings.webhook_attempts_days * DAY)),
+        }
+        if any(removed.values()):
+            _log.info("removed", **removed)
+
+    async def _repeat(self, batch: Callable[[], Awaitable[int]]) -> int:
+        total = 0
+        while count := await batch():
+            total += count
+            await asyncio.sleep(_BREATH_S)
+        return total
+
+    def _of(self, removal: Removal, span: float) -> Callable[[], Awaitable[int]]:
+        before = after(self._clock.now(), -int(span))
+
+        async def batch() -> int:
+            return await self._database.write(lambda connection: removal(connection, before, _BATCH))
+
+        return batch
+
+    async def _messages(self) -> int:
+        before = after(self._clock.now(), -int(self._settings.messages_days * DAY))
+        count, freed = await self._database.write(
+            lambda connection: retention.remove_messages(connection, before, _BATCH)
+        )
+        for sha256 in freed:
+            await self._blob(sha256)
+        return count
+
+    async def _blob(self, sha256: str) -> None:
+        if not await self._database.read(lambda connection: retention.is_used(connection, sha256)):
+            await self._blobs.delete(sha256, unused_for_s=_YOUNG_S)

@@ -1,0 +1,166 @@
+"""A server's life: open the house, run its roles, and on SIGTERM let them finish what they began."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+import uvicorn
+import uvloop
+
+from postroad.app import logs
+from postroad.app.administration import serve_administration
+from postroad.app.building import House, open_house
+from postroad.app.greeting import greet
+from postroad.app.submitting import submission
+from postroad.config import Settings
+
+_log = structlog.get_logger("postroad.server")
+_HTTP_DRAIN_S = 10
+_RESTART_S = 1.0
+
+
+class CannotStart(Exception):  # noqa: N818 - a sentence for the operator
+    """The server cannot start as things are; the text says what to do."""
+
+
+def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
+    """Run a server until it is told to stop.
+
+    Args:
+        settings: of this process.
+        dev: whether this is `postroad dev`: greet, and have a project, a key and an SMTP listener ready.
+        roles: which roles to run; None: all.
+    """
+    logs.configure(settings)
+    uvloop.run(
+        _live(settings, dev=dev, roles=roles or frozenset({"http", "smtp", "delivery", "notifier", "scheduler"}))
+    )
+
+
+async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None:
+    house = await open_house(settings, dev=dev)
+    try:
+        async with _running(house, roles):
+            if dev:
+                await greet(house)
+            _log.info("started", roles=sorted(roles), node=house.node.name)
+            await _told_to_stop()
+            _log.info("stopping")
+    finally:
+        await house.close()
+    _log.info("stopped")
+
+
+async def _told_to_stop() -> None:
+    """Return on the first SIGTERM or SIGINT; a second one ends the process at once, which is safe."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextlib.asynccontextmanager
+async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
+    """Run the roles while the body runs; at its end close the door first, then let mail in flight finish."""
+    settings = house.settings
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(serve_administration(house))
+        stack.push_async_callback(house.sending.stop, settings.delivery.drain_s)
+        loops: dict[str, Callable[[], Awaitable[None]]] = {"room": house.room.watch}
+        if "delivery" in roles:
+            loops["delivery"] = house.sending.run
+        if "notifier" in roles:
+            loops["notifier"] = house.notifier.run
+        if "scheduler" in roles:
+            loops |= house.scheduled
+        tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
+        stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() != "delivery"])
+        if "smtp" in roles and house.dev:
+            listener = listen(settings.smtp.host, settings.smtp.port, "POSTROAD_SMTP_PORT")
+            house.smtp_port = listener.getsockname()[1]
+            await stack.enter_async_context(submission(house).listening(listener))
+        if "http" in roles:
+            await stack.enter_async_context(_http(house))
+        yield
+
+
+async def _keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Run a role's loop, and again when it failed."""
+    while True:
+        try:
+            await loop()
+        except Exception:  # noqa: BLE001 - a role's loop goes on
+            _log.exception("role_failed", role=name)
+            await asyncio.sleep(_RESTART_S)
+        else:
+            return
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _http(house: House) -> AsyncIterator[None]:
+    """Serve HTTP while the body runs."""
+    settings = house.settings.http
+    listener = listen(settings.host, settings.port, "POSTROAD_HTTP_PORT")
+    house.http_port = listener.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            house.http_application(),
+            http="httptools",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_HTTP_DRAIN_S,
+            backlog=2048,
+        )
+    )
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    task = asyncio.create_task(server.main_loop())
+    try:
+        yield
+    finally:
+        house.readiness.draining = True
+        house.readiness.stopping.set()
+        server.should_exit = True
+        await task
+        await server.shutdown(sockets=[listener])
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        CannotStart: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"cannot listen on {host} port {port}: {error.strerror}. "
+            f"Stop what uses it, or choose another port with {setting}."
+        ) from None
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
