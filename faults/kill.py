@@ -20,6 +20,7 @@ from peers.postgres import postgres_server
 from peers.postroad import PostroadServer, postroad_server, relaying
 
 DOMAIN = "faults.test"
+_NOTICE_S = 3.0
 _SHORT = {
     "POSTROAD_STREAMS_IN_DOUBT_DELAY_S": "2",
     "POSTROAD_STREAMS_IN_DOUBT_ATTEMPTS": "20",
@@ -84,11 +85,18 @@ class Killer:
                 node = self._chance.choice(self._nodes)
                 node.kill()
                 self.kills += 1
-                time.sleep(0.2)
-                self.orphans += node.orphans()
+                self.orphans += _outliving(node)
                 node.start()
         except Exception as error:  # noqa: BLE001 - a thread hands every failure to the run
             self.failure = error
+
+
+def _outliving(node: PostroadServer) -> list[int]:
+    """Processes of a killed node that are still there after they had time to notice."""
+    deadline = time.monotonic() + _NOTICE_S
+    while (left := node.orphans()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from peers.dns import DnsServer, dns_server
 from peers.http import HttpReceiver, http_receiver
-from peers.mta import MailSink, mail_sink
+from peers.mta import Behaviour, MailSink, mail_sink
 from peers.postfix import PostfixServer, postfix_server
 from peers.postgres import PostgresServer, postgres_server
 from peers.process import PartMissing
@@ -75,8 +75,6 @@ def dns(shared_dns: DnsServer) -> DnsServer:
 @pytest.fixture
 def sink() -> Iterator[MailSink]:
     """A recording mail server that keeps the octets."""
-    from peers.ledger import Behaviour
-
     with mail_sink(Behaviour(keep=True)) as running:
         yield running
 
