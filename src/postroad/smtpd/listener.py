@@ -16,6 +16,7 @@ from postroad.wire.smtp.server_settings import ServerSettings
 _log = structlog.get_logger("postroad.smtp")
 _READ_OCTETS = 1 << 16
 _IDLE_S = 300.0  # RFC 5321 §4.5.3.2.7
+_FAILED = b"421 4.3.0 The server failed; try again later\r\n"
 _BUSY = b"421 4.3.2 Too many connections, try again later\r\n"
 
 
@@ -77,6 +78,7 @@ class Listener:
                 writer.write(machine.outgoing())
         except Exception:  # noqa: BLE001 - one connection's failure is not the listener's
             _log.exception("smtp_session_failed")
+            writer.write(_FAILED)
         finally:
             del self._open[task]
             with contextlib.suppress(ConnectionError, TimeoutError):

@@ -118,6 +118,7 @@ def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_reset_on_return=None,
+        hide_parameters=True,
     )
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
@@ -139,6 +140,7 @@ def _postgresql(url: str, *, connections: int, read_only: bool) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=10,
+        hide_parameters=True,
         pool_pre_ping=read_only,
         connect_args={"options": options, "connect_timeout": 5, "prepare_threshold": 3},
     )

@@ -11,7 +11,7 @@ class WakeUp:
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
-    def rings(self) -> int:
+    def beat(self) -> int:
         """How often it rang; give it to `wait` to hear also what rang since it was read."""
         return self._rings
 
@@ -23,9 +23,9 @@ class WakeUp:
             if not future.done():
                 future.set_result(None)
 
-    async def wait(self, heard: int, timeout_s: float) -> int:
-        """Return the count of rings as soon as it differs from `heard`, or after `timeout_s`."""
-        if self._rings == heard:
+    async def wait(self, seen: int, timeout_s: float) -> int:
+        """Return the count of rings as soon as it differs from `seen`, or after `timeout_s`."""
+        if self._rings == seen:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.add(future)
             try:

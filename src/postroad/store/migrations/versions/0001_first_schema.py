@@ -38,6 +38,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_project_id"), ["project_id"], unique=False)
 
     op.create_table(
+        "blob_uses",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", "message_id", name=op.f("pk_blob_uses")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("blob_uses", schema=None) as batch_op:
+        batch_op.create_index("ix_blob_uses_message", ["message_id"], unique=False)
+
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
