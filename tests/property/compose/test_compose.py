@@ -97,7 +97,7 @@ def check(result: Composed) -> None:
     assert [one.verdict for one in dkim.verify(parse(octets), lambda name: RECORD, now_s=1_700_000_000)][:1] == ["pass"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(CONTENTS, st.binary(max_size=50), st.binary(max_size=50))
 def test_a_composed_message_has_the_fields_that_were_meant_and_no_others(
     content: Content, first: bytes, second: bytes
@@ -126,7 +126,7 @@ def test_a_composed_message_has_the_fields_that_were_meant_and_no_others(
     assert names == intended
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"\0", b"a", b"\xff", b"From: a@x.example\r\n", b"x" * 999])

@@ -35,7 +35,7 @@ def by_dkimpy(octets: bytes, index: int) -> bool:
     return bool(dkimpy.DKIM(octets).verify(idx=index, dnsfunc=lookup))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HEADERS, BODIES)
 def test_what_we_sign_verifies_by_dkimpy_and_by_us(fields: list[bytes], body: bytes) -> None:
     octets = sign(fields, body, (RSA, ED), at_s=AT, expires_s=AT + 10**10) + b"".join(fields) + b"\r\n" + body
@@ -44,7 +44,7 @@ def test_what_we_sign_verifies_by_dkimpy_and_by_us(fields: list[bytes], body: by
     assert by_dkimpy(octets, 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     HEADERS,
     BODIES,
@@ -74,7 +74,7 @@ def test_what_dkimpy_signs_verifies_by_us(
     assert [(str(result.verdict), result.reason) for result in results] == [("pass", "")]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_changed_letter_anywhere_that_is_signed_is_noticed(data: st.DataObject) -> None:
     fields = [b"From: ann@x.example\r\n", b"Subject: hello\r\n"]
