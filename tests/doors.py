@@ -10,7 +10,8 @@ import httpx
 import pytest_asyncio
 
 from postroad.config import Settings
-from postroad.features.accounts import Keys, Streams, built_in_streams
+from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
+from postroad.features.senders import Senders
 from postroad.http.door import Door
 from postroad.http.server import build
 from postroad.http.services import Services
@@ -19,11 +20,14 @@ from postroad.model.ids import DeliveryId, ProjectId
 from postroad.model.project import Caller, KeyScope, Project
 from postroad.model.token import Unsubscribe
 from postroad.pipeline.intake import Intake, IntakeLimits
-from postroad.store import audit, projects
+from postroad.store import audit
+from postroad.store import projects as project_rows
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
+from postroad.store.vault import Vault
 from postroad.store.wakeup import WakeUp
 from stores import CountingMint, StillClock
+from worlds import PaperDns
 
 TOKEN_KEY = b"k" * 32
 
@@ -80,6 +84,7 @@ class House:
     recomposer: Recomposer
     leavers: Leavers
     room: Room
+    dns: PaperDns
     secrets: dict[KeyScope, str] = field(default_factory=dict)
 
     def client(self, secret: str | None = None, **options: object) -> httpx.AsyncClient:
@@ -92,7 +97,7 @@ class House:
         """Make a project and return the secret of a key to it."""
         made = Project(id=ProjectId(self.services.mint("prj")), name=name, created_at=self.clock.now())
         entry = audit.Entry(project_id=made.id, at=self.clock.now(), actor="test", action="made", subject=made.id)
-        await self.services.database.write(lambda connection: projects.insert(connection, made, entry))
+        await self.services.database.write(lambda connection: project_rows.insert(connection, made, entry))
         return (await self.keys.create(made.id, "key", actor="test")).secret
 
 
@@ -104,12 +109,19 @@ async def open_house(
     blobs = Blobs((folder / "blobs").absolute().as_uri())
     gate, room, recomposer, leavers = OpenGate(), Room(), Recomposer(), Leavers()
     due, told = WakeUp(), WakeUp()
+    streams = Streams(database, clock, built_in_streams(settings))
+    projects = Projects(database, clock, mints)
+    projects.on_change(keys.forget_project)
+    dns = PaperDns()
+    domains = Senders(
+        database=database, clock=clock, mint=mints, vault=Vault(TOKEN_KEY), dns=dns, settings=settings, told=told.ring
+    )
     intake = Intake(
         database=database,
         blobs=blobs,
         clock=clock,
         mint=mints,
-        streams=Streams(database, clock, built_in_streams(settings)),
+        streams=streams,
         senders=gate,
         limits=IntakeLimits(message_octets=1 << 20),
         batch_limit=settings.limits.batch_messages,
@@ -127,8 +139,9 @@ async def open_house(
         blobs=blobs,
         recompose=recomposer,
         event_signal=told,
-        projects=object(),
-        domains=object(),
+        projects=projects,
+        streams=streams,
+        domains=domains,
         suppressions=leavers,
         webhooks=object(),
         token_key=TOKEN_KEY,
@@ -136,7 +149,8 @@ async def open_house(
         gate=room,
     )
     made = {scope: (await keys.create(project.id, scope.value, scope=scope, actor="test")).secret for scope in KeyScope}
-    return House(services, build(services), keys, project, made[KeyScope.FULL], clock, recomposer, leavers, room, made)
+    full = made[KeyScope.FULL]
+    return House(services, build(services), keys, project, full, clock, recomposer, leavers, room, dns, made)
 
 
 @pytest_asyncio.fixture

@@ -102,6 +102,7 @@ class House:
                 recompose=self.recompose,
                 event_signal=self.told,
                 projects=self.projects,
+                streams=self.streams,
                 domains=self.senders,
                 suppressions=self.suppressions,
                 webhooks=self.webhooks,
@@ -157,7 +158,8 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     clock, due, told, readiness = WallClock(), WakeUp(), WakeUp(), Readiness()
     mint = Minter(clock)
     blobs = Blobs(settings.blobs_url)
-    projects = Projects(database, clock, mint)
+    projects, keys = Projects(database, clock, mint), Keys(database, clock, mint)
+    projects.on_change(keys.forget_project)
     streams = Streams(database, clock, built_in_streams(settings))
     resolvers = tuple(_resolver(text) for text in settings.delivery.resolvers)
     lookup = Lookup(resolvers, timeout_s=settings.delivery.dns_timeout_s)
@@ -206,7 +208,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         due=due,
         told=told,
         projects=projects,
-        keys=Keys(database, clock, mint),
+        keys=keys,
         streams=streams,
         senders=senders,
         suppressions=Suppressions(database, clock, mint, told=told.ring),

@@ -8,9 +8,10 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from postroad.config import Settings
+from postroad.features.accounts import Keys, Projects, Streams
+from postroad.features.senders import Senders
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
-from postroad.model.project import Caller
 from postroad.model.token import Unsubscribe
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.intake.intake import SenderGate
@@ -20,20 +21,6 @@ from postroad.store.wakeup import WakeUp
 
 Recompose = Callable[[ProjectId, DeliveryId], Awaitable[bytes]]
 """Gives the exact octets of a delivery, checked against the digest of what was sent; raises `Refused`."""
-
-
-class Keys(Protocol):
-    """Who tells API keys apart."""
-
-    async def authenticate(self, secret: str, ip: str) -> Caller:
-        """Return who calls with this secret from this address.
-
-        The same path is taken, in the same time, for a key that is unknown, revoked or expired.
-
-        Raises:
-            Refused: `unauthorized`, or `forbidden` when the key may not be used from this address.
-        """
-        ...
 
 
 class Suppressions(Protocol):
@@ -71,8 +58,9 @@ class Services:
     recompose: Recompose
     event_signal: WakeUp
     """Rung after a commit that wrote events."""
-    projects: object
-    domains: object
+    projects: Projects
+    streams: Streams
+    domains: Senders
     suppressions: Suppressions
     webhooks: object
     token_key: bytes

@@ -5,7 +5,7 @@ import msgspec
 from postroad.features.senders.scripts import to_unicode, warnings
 from postroad.features.senders.wanted import House, wanted_records
 from postroad.model.clock import DAY, Instant, after, to_rfc3339
-from postroad.model.domain import DkimKey, DnsRecord, Domain, DomainSettings, Finding, KeyState, RecordState
+from postroad.model.domain import DkimKey, DnsRecord, Domain, Finding, KeyState, RecordState
 
 _LINGER = 7 * DAY
 
@@ -40,6 +40,17 @@ class DkimKeyShown(msgspec.Struct, frozen=True, kw_only=True):
     """From when the record of a retired key may be taken out of DNS: mail it signed has arrived by then."""
 
 
+class SettingsShown(msgspec.Struct, frozen=True):
+    """What is set for a domain."""
+
+    subdomains: bool
+    """Whether mail from its subdomains is sent and signed as this domain's."""
+    return_path: str
+    """First label of the host that bounces come back to."""
+    tracking: str
+    """First label of the host of tracked links."""
+
+
 class DomainShown(msgspec.Struct, frozen=True, kw_only=True):
     """A sending domain."""
 
@@ -52,7 +63,7 @@ class DomainShown(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: str | None
     next_check_at: str | None
     failing_since: str | None
-    settings: DomainSettings
+    settings: SettingsShown
     warnings: tuple[str, ...]
     records: tuple[RecordShown, ...]
     keys: tuple[DkimKeyShown, ...]
@@ -75,7 +86,7 @@ def shown(domain: Domain, keys: "list[DkimKey]", house: House) -> DomainShown:
         checked_at=_time(domain.checked_at),
         next_check_at=_time(domain.next_check_at),
         failing_since=_time(domain.failing_since),
-        settings=domain.settings,
+        settings=SettingsShown(domain.settings.subdomains, domain.settings.return_path, domain.settings.tracking),
         warnings=warnings(domain.name),
         records=tuple(records),
         keys=tuple([_key(key) for key in keys]),

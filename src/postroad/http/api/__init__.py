@@ -12,14 +12,22 @@ from litestar import Controller
 
 from postroad.http.api.blobs import BlobsController
 from postroad.http.api.changes import ChangesController
+from postroad.http.api.domains import DomainsController
 from postroad.http.api.events import EventsController
+from postroad.http.api.keys import KeysController
 from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
+from postroad.http.api.projects import ProjectController
+from postroad.http.api.streams import StreamsController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     MessagesController,
     ChangesController,
     BlobsController,
     EventsController,
+    DomainsController,
+    StreamsController,
+    KeysController,
+    ProjectController,
     MetaController,
 )
