@@ -146,8 +146,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; asked to hold nothing back, `_paused` tells whether all was handed to the network."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports share no class with asyncio's
-        self._transport.set_write_buffer_limits(high=0)
         self._paused = False
+        self._transport.set_write_buffer_limits(high=1, low=0)  # with 0, TLS transports would pause at nothing
         session = transport.get_extra_info("ssl_object")
         if session is not None:
             cipher = session.cipher()

@@ -93,7 +93,7 @@ class Deliverer:
         if place is None:
             detail = _STOPPING if self._stop.done() else "Given back: too many messages wait for this destination."
             return trip.ended(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail=detail))
-        holder = _Holder(place)
+        holder = _Holder(place.connection)
         try:
             if holder.connection is not None:
                 outcome = await self._reuse(holder.connection, trip, composed, before_dot)

@@ -92,11 +92,16 @@ async def _connect(host: str, ip: str, port: int, way: Way, stop: asyncio.Future
             local_addr=(source, 0) if source is not None else None,
         )
     )
+
+    def give_up(_: asyncio.Future[None]) -> None:
+        connecting.cancel()
+
+    stop.add_done_callback(give_up)
     try:
-        await asyncio.wait({connecting, stop}, timeout=way.timeouts.connect_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({connecting}, timeout=way.timeouts.connect_s)
     finally:
-        if not connecting.done():
-            connecting.cancel()
+        stop.remove_done_callback(give_up)
+        connecting.cancel()
     try:
         _, connection = await connecting
     except asyncio.CancelledError:
@@ -123,14 +128,14 @@ def _connect_fact(ip: str, error: OSError) -> Fact:
 
 async def _prepare(connection: Connection, way: Way) -> Unready | None:
     """Carry the conversation from the banner to the first transaction; None when it got there."""
-    unready = await _step(connection, events.Greeted, [])
+    unready = await _step(connection, WirePhase.BANNER, events.Greeted, [])
     if unready is None:
-        unready = await _step(connection, events.Ready, None, hello=way.hostname)
+        unready = await _step(connection, WirePhase.EHLO, events.Ready, connection.client.hello(way.hostname))
     if unready is None:
         unready = await _encrypt(connection, way)
     if unready is None and way.username is not None:
         verb = connection.client.authenticate(way.username, way.password or "")
-        unready = await _step(connection, events.Authenticated, verb)
+        unready = await _step(connection, WirePhase.AUTH, events.Authenticated, verb)
     return unready
 
 
@@ -148,7 +153,7 @@ async def _encrypt(connection: Connection, way: Way) -> Unready | None:
             sentence = await connection.secure(way.context, connection.host)
             if sentence is not None:
                 return replace(_tls_trouble(sentence), tls_broken=optional)
-            return await _step(connection, events.Ready, None, hello=way.hostname)
+            return await _step(connection, WirePhase.EHLO, events.Ready, client.hello(way.hostname))
         case [events.Rejected(reply=reply)]:
             # with the conversation intact, an optional STARTTLS that is refused is one that was not offered
             return None if optional else Unready(Fact(Phase.STARTTLS, reply=reply), answered=True)
@@ -157,11 +162,10 @@ async def _encrypt(connection: Connection, way: Way) -> Unready | None:
 
 
 async def _step(
-    connection: Connection, wanted: type[events.Event], verb: list[events.Event] | None, *, hello: str = ""
+    connection: Connection, phase: WirePhase, wanted: type[events.Event], verb: list[events.Event]
 ) -> Unready | None:
     """Wait for one event; None when it is the wanted one."""
-    phase = connection.client.phase if verb is not None else WirePhase.EHLO
-    found = await connection.wait(connection.client.hello(hello) if verb is None else verb)
+    found = await connection.wait(verb)
     match found[0]:
         case event if isinstance(event, wanted):
             return None

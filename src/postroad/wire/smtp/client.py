@@ -187,7 +187,7 @@ class Client:
 
     def quit(self) -> list[events.Event]:
         """Say QUIT. Answered by `Farewell`; a server that merely closes is as good."""
-        self._may("quit", self._greeted)
+        self._may("quit", True)  # also behind a banner that refused us (RFC 5321 §3.1)
         self._send(command("QUIT"), Phase.QUIT, self._on_quit)
         return self._take_events()
 
