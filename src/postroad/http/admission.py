@@ -4,26 +4,33 @@
 every handler of Litestar, and answers a repeated Idempotency-Key without running the handler again.
 """
 
+import asyncio
 import hashlib
 import ipaddress
 from typing import Any
+from urllib.parse import parse_qsl
 
 from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from postroad.http.auth import bearer, check_scope
 from postroad.http.body import read_body
+from postroad.http.documented import query_names_of
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.limits import Buckets
-from postroad.http.problems import failure
+from postroad.http.problems import escape, failure
 from postroad.http.services import Services
-from postroad.model.errors import Refused
+from postroad.model.errors import Flaw, Refused
 from postroad.model.project import Caller
 from postroad.store import idempotency as kept_answers
 from postroad.store.messages import Answer, Idempotency
 
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KEY_CHARACTERS = 255
+_QUERY_FIELDS = 100
+_READ_TIMEOUT_S = 30.0
+"""Time allowed for an answer that changes nothing; a change is never given up, as it may be durable already."""
 _KEPT_OCTETS = 1 << 20
 """Answers larger than this are not kept; ours are some kilobytes."""
 
@@ -77,6 +84,27 @@ class Doorkeeper:
         return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._proxies)
 
 
+def check_query(query: bytes, known: frozenset[str]) -> None:
+    """Refuse parameters that a route does not know: a misspelt filter must not find everything.
+
+    Raises:
+        Refused: `invalid_request`.
+    """
+    try:
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_QUERY_FIELDS)
+    except ValueError as error:
+        raise Refused("invalid_request", f"A query has {_QUERY_FIELDS} parameters at the most.") from error
+    flaws: list[Flaw] = []
+    for name, value in pairs:
+        bracket = name.find("[") + 1
+        if name not in known and (not bracket or name[:bracket] not in known):
+            flaws.append(Flaw(f"#/query/{escape(name)}", "This parameter is not known here.", "invalid_request"))
+        elif "\0" in name or "\0" in value:
+            flaws.append(Flaw(f"#/query/{escape(name)}", "A parameter holds no NUL.", "invalid_request"))
+    if flaws:
+        raise Refused("invalid_request", flaws[0].detail, flaws=flaws)
+
+
 def idempotency_of(scope: HTTPScope, route: str, body: bytes) -> Idempotency | None:
     """Return the Idempotency-Key of a request with the digest of everything it asks for.
 
@@ -100,13 +128,15 @@ class Admission:
         self._app = app
         self._services = services
         self._doorkeeper = doorkeeper
+        self._known: dict[BaseRouteHandler, frozenset[str]] = {}
         self._in_flight: set[tuple[str, str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit one request."""
         if scope["type"] != ScopeType.HTTP:
             raise Refused("bad_request", "There are no web sockets here.")
-        opt = scope["route_handler"].opt
+        handler = scope["route_handler"]
+        opt = handler.opt
         exchange = exchange_of(scope)
         exchange.route = scope["path_template"]
         if opt.get("scope") == "local":
@@ -119,8 +149,14 @@ class Admission:
             await self._app(scope, receive, send)
             return
         caller = await self._doorkeeper.admit(scope, exchange, str(opt.get("scope", "full")))
+        if scope["query_string"]:
+            known = self._known.get(handler)
+            if known is None:
+                known = self._known[handler] = query_names_of(handler)
+            check_query(scope["query_string"], known)
         if scope["method"] not in MUTATING:
-            await self._app(scope, receive, send)
+            async with asyncio.timeout(None if opt.get("endless") else _READ_TIMEOUT_S):
+                await self._app(scope, receive, send)
             return
         body = await self._doorkeeper.body(scope, receive)
         again = _Replay(body, receive)

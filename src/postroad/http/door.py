@@ -3,6 +3,7 @@
 The few routes that must be fast are answered here (`fast`), everything else goes on to Litestar.
 """
 
+import itertools
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.problems import MEDIA_TYPE, Failure, failure
-from postroad.model.errors import Unavailable
+from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import Mint
 
 _log = structlog.get_logger("postroad.http")
@@ -33,6 +34,7 @@ _DEFAULTS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -40,17 +42,33 @@ class Metrics:
     """What the door counts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        self._requests = Counter(
             "postroad_http_requests_total", "Requests answered.", ("route", "method", "status"), registry=registry
         )
-        self.duration = Histogram(
+        self._duration = Histogram(
             "postroad_http_request_seconds",
             "Time from the head of a request to the end of its answer.",
             ("route", "method"),
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.in_flight = Gauge("postroad_http_requests_in_flight", "Requests being worked on.", registry=registry)
+
+    def answered(self, route: str, method: str, status: int, took_s: float) -> None:
+        """Count one request; finding the children by their labels costs more than counting, so they are kept."""
+        found = self._children.get((route, method, status))
+        if found is None:
+            method_name = method if method in _METHODS else "other"
+            found = (
+                self._requests.labels(route, method_name, status),
+                self._duration.labels(route, method_name),
+            )
+            if method in _METHODS:
+                self._children[route, method, status] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(took_s)
 
 
 class Door:
@@ -71,7 +89,7 @@ class Door:
 
         Args:
             app: what stands behind it.
-            mint: makes identifiers of requests.
+            mint: makes the identifier of this run, under which requests are numbered.
             max_requests: requests at the same time.
             https: whether others reach the server by https only.
             metrics: to count in.
@@ -79,13 +97,15 @@ class Door:
             prefixes: handlers of everything below a path that ends with a slash.
         """
         self._app = app
-        self._mint = mint
         self._max_requests = max_requests
         self._metrics = metrics
         self._fast = fast
         self._prefixes = tuple(prefixes.items())
         self._headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if https else ())
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
+        self._boot = mint("req")
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass the life of the server on."""
@@ -114,6 +134,8 @@ class Door:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
         path = scope["path"]
+        if "\0" in path:
+            raise Refused("not_found", "There is nothing at this path.")
         handler = self._fast.get((scope["method"], path))
         if handler is None:
             for prefix, candidate in self._prefixes:
@@ -130,7 +152,7 @@ class Door:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 return value.decode()
-        return self._mint("req")
+        return f"{self._boot}-{next(self._numbers)}"
 
     async def _fail(self, error: Exception, response: "_Response", exchange: Exchange) -> None:
         shown = failure(error)
@@ -142,8 +164,7 @@ class Door:
 
     def _tell(self, scope: HTTPScope, exchange: Exchange, status: int, took_s: float) -> None:
         route, method = exchange.route or "none", scope["method"]
-        self._metrics.requests.labels(route, method, status).inc()
-        self._metrics.duration.labels(route, method).observe(took_s)
+        self._metrics.answered(route, method, status, took_s)
         log = _log.debug if 200 <= status < 400 else _log.info
         caller = exchange.caller
         log(

@@ -121,6 +121,10 @@ def failure(error: BaseException) -> Failure:
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
             return _plain("malformed_json", f"The body is not valid JSON: {error}.")
+        case TimeoutError():
+            status, title = STATUSES["timeout"]
+            detail = "The answer took too long to find; ask for less."
+            return Failure("timeout", status, title, detail, headers={"retry-after": "5"})
         case RecursionError():
             return _plain("malformed_json", "The body is nested too deeply.")
         case HTTPException():

@@ -13,7 +13,9 @@ from postroad.http.admission import Admission, Doorkeeper
 from postroad.http.api import CONTROLLERS
 from postroad.http.auth import provide_caller, provide_exchange
 from postroad.http.door import Door, Metrics
+from postroad.http.openapi import Json, describe
 from postroad.http.problems import handle, invalid
+from postroad.http.reference import Reference
 from postroad.http.services import Services
 
 
@@ -38,14 +40,15 @@ def build(services: Services) -> Door:
     """Return the ASGI application over `services`."""
     settings = services.settings.http
     doorkeeper = Doorkeeper(services)
+    reference = Reference(documentation)
     return Door(
         framework(services, doorkeeper),
         mint=services.mint,
         max_requests=settings.max_requests,
         https=urlsplit(settings.public_url or "").scheme == "https",
         metrics=Metrics(services.metrics),
-        fast=sending.fast_routes(services, doorkeeper),
-        prefixes={hits.PREFIX: hits.Unsubscribe(services)},
+        fast=sending.fast_routes(services, doorkeeper) | reference.exact(),
+        prefixes={hits.PREFIX: hits.Unsubscribe(services), **reference.below()},
     )
 
 
@@ -53,11 +56,7 @@ def framework(services: Services, doorkeeper: Doorkeeper) -> Litestar:
     """Return what stands behind the door."""
     return Litestar(
         route_handlers=list(CONTROLLERS),
-        dependencies={
-            "services": Provide(lambda: services, sync_to_thread=False),
-            "caller": Provide(provide_caller, sync_to_thread=False),
-            "exchange": Provide(provide_exchange, sync_to_thread=False),
-        },
+        dependencies=_dependencies(services),
         middleware=[DefineMiddleware(Admission, services=services, doorkeeper=doorkeeper)],
         exception_handlers={Exception: handle},
         request_class=StrictRequest,
@@ -66,3 +65,23 @@ def framework(services: Services, doorkeeper: Doorkeeper) -> Litestar:
         openapi_config=None,
         debug=False,
     )
+
+
+def documentation() -> Json:
+    """Return the OpenAPI document of the API."""
+    app = Litestar(
+        route_handlers=list(CONTROLLERS),
+        dependencies=_dependencies(None),
+        request_class=StrictRequest,
+        logging_config=None,
+        openapi_config=None,
+    )
+    return describe(app)
+
+
+def _dependencies(services: Services | None) -> dict[str, Provide]:
+    return {
+        "services": Provide(lambda: services, sync_to_thread=False),
+        "exchange": Provide(provide_exchange, sync_to_thread=False),
+        "caller": Provide(provide_caller, sync_to_thread=False),
+    }

@@ -5,6 +5,7 @@ from litestar import Controller, post
 from litestar.params import RawBody
 
 from postroad.http.auth import SEND, GivenServices
+from postroad.http.documented import documented
 from postroad.model.errors import Refused
 
 
@@ -21,7 +22,7 @@ class BlobsController(Controller):
     path = "/v1/blobs"
     tags = ("Messages",)
 
-    @post(opt=SEND, status_code=201, summary="Upload an attachment")
+    @post(opt=SEND | documented(body=bytes), status_code=201, summary="Upload an attachment")
     async def upload(self, body: RawBody, services: GivenServices) -> BlobShown:
         """Keep the octets of the body under their SHA-256; the same octets are kept once."""
         services.gate()

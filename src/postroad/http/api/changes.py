@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from postroad.http.api.messages import answered, no_message
 from postroad.http.auth import KEEPS, SEND, GivenCaller, GivenExchange, GivenServices
+from postroad.http.documented import documented
 from postroad.http.services import Services
 from postroad.http.shapes import Deliveries, show_delivery
 from postroad.model.clock import SECOND, from_datetime
@@ -21,7 +22,7 @@ from postroad.model.message import Message
 from postroad.model.project import KeyLimits
 from postroad.store import changes, reading
 from postroad.store.idempotency import once
-from postroad.store.messages import Answer
+from postroad.store.messages import Accepted, Answer
 
 _json = msgspec.json.Encoder()
 
@@ -52,7 +53,12 @@ class ChangesController(Controller):
     path = "/v1/messages/{message_id:str}"
     tags = ("Messages",)
 
-    @post("/cancel", opt=SEND | KEEPS, status_code=200, summary="Cancel what was not sent yet")
+    @post(
+        "/cancel",
+        opt=SEND | KEEPS | documented(answer=Deliveries),
+        status_code=200,
+        summary="Cancel what was not sent yet",
+    )
     async def cancel(
         self, message_id: FromPath[str], services: GivenServices, caller: GivenCaller, exchange: GivenExchange
     ) -> Response[bytes]:
@@ -65,7 +71,9 @@ class ChangesController(Controller):
         )
         return _changed(services, answer)
 
-    @post("/reschedule", opt=SEND | KEEPS, status_code=200, summary="Send at another time")
+    @post(
+        "/reschedule", opt=SEND | KEEPS | documented(answer=Deliveries), status_code=200, summary="Send at another time"
+    )
     async def reschedule(
         self,
         message_id: FromPath[str],
@@ -91,7 +99,12 @@ class ChangesController(Controller):
         )
         return _changed(services, answer)
 
-    @post("/resend", opt=SEND | KEEPS, status_code=202, summary="Send a message again")
+    @post(
+        "/resend",
+        opt=SEND | KEEPS | documented(answer=Accepted, problems=(410,)),
+        status_code=202,
+        summary="Send a message again",
+    )
     async def resend(
         self,
         message_id: FromPath[str],

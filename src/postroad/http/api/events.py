@@ -53,7 +53,7 @@ class EventsController(Controller):
         )
         return EventPage([show_event(each) for each in found], found[-1].id if found else after)
 
-    @get("/stream", opt=READ, summary="Follow the feed of events", media_type="text/event-stream")
+    @get("/stream", opt=READ | {"endless": True}, summary="Follow the feed of events", media_type="text/event-stream")
     async def stream(
         self,
         services: GivenServices,

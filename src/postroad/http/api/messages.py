@@ -2,13 +2,15 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, QueryParameter, RawBody
 
 from postroad.http import sending
 from postroad.http.auth import KEEPS, READ, SEND, GivenCaller, GivenExchange, GivenServices
+from postroad.http.documented import documented
 from postroad.http.problems import escape
 from postroad.http.shapes import (
     Attempts,
@@ -24,11 +26,75 @@ from postroad.model.clock import Instant, from_datetime
 from postroad.model.delivery import State
 from postroad.model.errors import Refused
 from postroad.model.ids import DeliveryId, MessageId
+from postroad.pipeline.intake import Draft
 from postroad.pipeline.outcomes.explain import Explanation, explain
 from postroad.store import reading
-from postroad.store.messages import Answer
+from postroad.store.messages import Accepted, Answer
 
 _METADATA = "metadata["
+_METADATA_PARAMETER = {
+    "name": "metadata",
+    "in": "query",
+    "required": False,
+    "description": "Metadata, as `metadata[key]=value`; may be given more than once.",
+    "style": "deepObject",
+    "explode": True,
+    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+_DRAFT = {
+    "from": "Shop <hello@shop.example>",
+    "to": "ann@example.org",
+    "subject": "Welcome",
+    "text": "Hello Ann, welcome.",
+    "tags": ["welcome"],
+}
+_ACCEPTED = {
+    "id": "msg_01k3v8y6q2e4r5t6y7a8s9d0fg",
+    "deliveries": [{"id": "dlv_01k3v8y6q2h5j6k7m8n9p0qrst", "to": "ann@example.org", "state": "queued"}],
+}
+
+
+class BatchDraft(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many messages to send; `sending.Batch` decodes them one by one."""
+
+    messages: Annotated[list[Draft], msgspec.Meta(min_length=1, description="Up to 1,000 messages.")]
+    mode: Annotated[
+        Literal["each", "all"],
+        msgspec.Meta(description="Whether a bad message fails alone (`each`) or all with it (`all`)."),
+    ] = "each"
+
+
+class FlawOfItem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a message of the batch; `pointer` leads into that message."""
+
+    pointer: str
+    detail: str
+    code: str
+
+
+class ErrorOfItem(msgspec.Struct, frozen=True):
+    """Why a message of the batch was refused."""
+
+    code: str
+    detail: str
+    errors: list[FlawOfItem]
+
+
+class ItemRefused(msgspec.Struct, frozen=True):
+    """A message of the batch that was refused."""
+
+    error: ErrorOfItem
+
+
+_ITEM = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Accepted", "ItemRefused")]}
+
+
+class BatchAccepted(msgspec.Struct, frozen=True):
+    """What became of each message, in the order of the request."""
+
+    data: Annotated[list[dict[str, Any]], msgspec.Meta(extra_json_schema={"items": _ITEM})]
+    accepted: int
+    refused: int
 
 
 def answered(answer: Answer) -> Response[bytes]:
@@ -53,14 +119,25 @@ class MessagesController(Controller):
     path = "/v1/messages"
     tags = ("Messages",)
 
-    @post(opt=SEND | KEEPS, status_code=202, summary="Send a message")
+    @post(
+        opt=SEND | KEEPS | documented(body=Draft, answer=Accepted, example=_DRAFT, answer_example=_ACCEPTED),
+        status_code=202,
+        summary="Send a message",
+    )
     async def send(
         self, body: RawBody, services: GivenServices, caller: GivenCaller, exchange: GivenExchange
     ) -> Response[bytes]:
         """Take a message and answer once it is stored durably; suppressed recipients are told apart."""
         return answered(await sending.accept_one(services, caller, body, exchange.idempotency))
 
-    @post("/batch", opt=SEND | KEEPS, status_code=202, summary="Send many messages")
+    @post(
+        "/batch",
+        opt=SEND
+        | KEEPS
+        | documented(body=BatchDraft, answer=BatchAccepted, also=(ItemRefused,), example={"messages": [_DRAFT]}),
+        status_code=202,
+        summary="Send many messages",
+    )
     async def send_batch(
         self, body: RawBody, services: GivenServices, caller: GivenCaller, exchange: GivenExchange
     ) -> Response[bytes]:
@@ -70,7 +147,7 @@ class MessagesController(Controller):
         """
         return answered(await sending.accept_batch(services, caller, body, exchange.idempotency))
 
-    @get(opt=READ, summary="List and search messages")
+    @get(opt=READ | documented(parameters=(_METADATA_PARAMETER,)), summary="List and search messages")
     async def search(
         self,
         request: Request[Any, Any, Any],
@@ -157,7 +234,7 @@ class MessagesController(Controller):
 
     @get(
         "/{message_id:str}/deliveries/{delivery_id:str}/raw",
-        opt=READ,
+        opt=READ | documented(answer=bytes, problems=(409, 410)),
         summary="Get the exact octets of a delivery",
         media_type="message/rfc822",
     )

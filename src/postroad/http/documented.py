@@ -1,0 +1,64 @@
+"""What a handler's signature does not say, declared beside it: `opt=SEND | documented(body=Draft, answer=Accepted)`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.handlers import BaseRouteHandler
+from litestar.params import HeaderParameter, ParameterKwarg, PathParameter, QueryParameter
+from litestar.typing import FieldDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Documented:
+    """What the OpenAPI document says of one operation beside its signature."""
+
+    body: Any = None
+    """Type of a body that the handler reads itself; `bytes` for anything."""
+    answer: Any = None
+    """Type of an answer that the handler encodes itself; `bytes` for anything, `str` for text."""
+    example: object = None
+    """An example of the body."""
+    answer_example: object = None
+    parameters: tuple[dict[str, Any], ...] = ()
+    """Parameters that the handler reads itself."""
+    also: tuple[Any, ...] = ()
+    """Types that others refer to by name."""
+    problems: tuple[int, ...] = ()
+    """Statuses of problems that this operation can have beside those that all have."""
+
+
+def documented(
+    *,
+    body: Any = None,
+    answer: Any = None,
+    example: object = None,
+    answer_example: object = None,
+    parameters: tuple[dict[str, Any], ...] = (),
+    also: tuple[Any, ...] = (),
+    problems: tuple[int, ...] = (),
+) -> dict[str, object]:
+    """Return what goes into a handler's `opt`."""
+    return {"documented": Documented(body, answer, example, answer_example, parameters, also, problems)}
+
+
+def said_of(handler: BaseRouteHandler) -> Documented:
+    """Return what is declared beside a handler."""
+    said = handler.opt.get("documented")
+    return said if isinstance(said, Documented) else Documented()
+
+
+def parameters_of(handler: BaseRouteHandler) -> list[tuple[FieldDefinition, ParameterKwarg]]:
+    """Return the parameters of path, query and header in a handler's signature."""
+    return [
+        (field, field.kwarg_definition)
+        for field in handler.parsed_fn_signature.parameters.values()
+        if isinstance(field.kwarg_definition, QueryParameter | HeaderParameter | PathParameter)
+    ]
+
+
+def query_names_of(handler: BaseRouteHandler) -> frozenset[str]:
+    """Return the names of the query parameters that a handler knows; one that ends in `[` takes any key behind it."""
+    names = {said.name or field.name for field, said in parameters_of(handler) if isinstance(said, QueryParameter)}
+    for parameter in said_of(handler).parameters:
+        names.add(f"{parameter['name']}[" if parameter.get("style") == "deepObject" else parameter["name"])
+    return frozenset(names)
