@@ -24,6 +24,7 @@ from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http import server as http_server
 from postroad.http.services import Readiness, Services
 from postroad.model.clock import SECOND
+from postroad.model.delivery import Hold
 from postroad.pipeline.deliver import Deliverer, DeliverSettings
 from postroad.pipeline.dressing import Dresser
 from postroad.pipeline.intake import Intake, IntakeLimits
@@ -155,47 +156,42 @@ def _vault(settings: Settings, *, dev: bool) -> Vault:
 
 
 async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
-    clock, due, told, readiness = WallClock(), WakeUp(), WakeUp(), Readiness()
+    clock, due, told = WallClock(), WakeUp(), WakeUp()
     mint = Minter(clock)
     blobs = Blobs(settings.blobs_url)
     projects, keys = Projects(database, clock, mint), Keys(database, clock, mint)
     projects.on_change(keys.forget_project)
     streams = Streams(database, clock, built_in_streams(settings))
-    resolvers = tuple(_resolver(text) for text in settings.delivery.resolvers)
-    lookup = Lookup(resolvers, timeout_s=settings.delivery.dns_timeout_s)
+    lookup = Lookup(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s)
     senders = Senders(
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
-    room = _room(settings, database)
-
-    def accepted() -> None:
-        due.ring()
-        told.ring()
-
-    intake = Intake(
-        database=database,
-        blobs=blobs,
-        clock=clock,
-        mint=mint,
-        streams=streams,
-        senders=senders,
-        limits=_intake_limits(settings),
-        batch_limit=settings.limits.batch_messages,
-        gate=room.gate,
-        accepted=accepted,
-    )
-    unsubscribing = Unsubscribing(settings.http.public_url, vault.derive("tokens"))
     dresser = Dresser(
         blobs=blobs,
         senders=senders,
         streams=streams,
-        list_headers=unsubscribing.headers,
+        list_headers=Unsubscribing(settings.http.public_url, vault.derive("tokens")).headers,
         verp_key=vault.derive("return path"),
     )
     press = _press(settings, dev=dev)
-    egress_policy = _egress_policy(settings)
-    egress = Egress(egress_policy)
-    known = {name: project.id for project in await projects.listed(limit=100_000) for name in (project.name, project.id)}
+    sending = Sending(
+        database=database,
+        clock=clock,
+        mint=mint,
+        chance=random.random,
+        dresser=dresser,
+        press=press,
+        deliverer=Deliverer(_deliver_settings(settings), clock=clock, chance=random.random),
+        router=router_of(settings, await _identifiers(projects)),
+        journal=Journal(settings.data.directory / "journal", node.machine_boot),
+        policy=_policy(settings),
+        due=due,
+        told=told,
+        settings=_sending_settings(settings, node, shared=database.engine_name == "postgresql"),
+    )
+    room = _room(settings, database)
+    policy = _egress_policy(settings)
+    egress = Egress(policy)
     return House(
         settings=settings,
         dev=dev,
@@ -211,35 +207,40 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         keys=keys,
         streams=streams,
         senders=senders,
-        suppressions=Suppressions(database, clock, mint, told=told.ring),
-        webhooks=Webhooks(database, vault, clock, mint, policy=egress_policy, wake=told),
+        suppressions=Suppressions(database, clock, mint, streams=streams, told=told.ring),
+        webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
         egress=egress,
         room=room,
-        readiness=readiness,
-        intake=intake,
-        sending=Sending(
+        readiness=Readiness(),
+        intake=Intake(
             database=database,
+            blobs=blobs,
             clock=clock,
             mint=mint,
-            chance=random.SystemRandom().random,
-            dresser=dresser,
-            press=press,
-            deliverer=Deliverer(_deliver_settings(settings, resolvers), clock=clock, chance=random.random),
-            router=router_of(settings, known),
-            journal=Journal(settings.data.directory / "journal", node.machine_boot),
-            policy=_policy(settings),
+            streams=streams,
+            senders=senders,
+            limits=_intake_limits(settings),
+            batch_limit=settings.limits.batch_messages,
+            gate=room.gate,
+            hands=sending,
             due=due,
             told=told,
-            settings=_sending_settings(settings, node, shared=database.engine_name == "postgresql"),
         ),
+        sending=sending,
         recompose=Recomposer(database=database, dresser=dresser, press=press, cabinet=senders),
         retention=Retention(database, blobs, clock, settings.retention),
     )
 
 
-def _resolver(text: str) -> tuple[str, int]:
-    return split_endpoint(text, 53)
+async def _identifiers(projects: Projects) -> dict[str, str]:
+    """Return the identifiers of all projects, by name and by identifier."""
+    found = await projects.listed(limit=100_000)
+    return {name: project.id for project in found for name in (project.name, project.id)}
+
+
+def _resolvers(settings: Settings) -> tuple[tuple[str, int], ...]:
+    return tuple(split_endpoint(text, 53) for text in settings.delivery.resolvers)
 
 
 def _room(settings: Settings, database: Database) -> Room:
@@ -289,13 +290,13 @@ def _egress_policy(settings: Settings) -> EgressPolicy:
     )
 
 
-def _deliver_settings(settings: Settings, resolvers: tuple[tuple[str, int], ...]) -> DeliverSettings:
+def _deliver_settings(settings: Settings) -> DeliverSettings:
     delivery = settings.delivery
     hostname = delivery.hostname or "localhost"
     return DeliverSettings(
         hostname=hostname,
         mx_port=delivery.mx_port,
-        resolvers=resolvers,
+        resolvers=_resolvers(settings),
         dns_timeout_s=delivery.dns_timeout_s,
         allow_private_addresses=delivery.allow_private_addresses,
         own_names=frozenset({hostname.lower().removesuffix(".")}),
@@ -315,9 +316,7 @@ def _policy(settings: Settings) -> Policy:
 
 def _sending_settings(settings: Settings, node: Node, *, shared: bool) -> SendingSettings:
     return SendingSettings(
-        node=node.name,
-        boot=node.run,
+        hold=Hold(node=node.name, boot=node.run, duration=int(settings.delivery.lease_s * SECOND)),
         concurrency=settings.delivery.concurrency,
-        lease_duration=int(settings.delivery.lease_s * SECOND),
         idle_s=_IDLE_SHARED_S if shared else _IDLE_ALONE_S,
     )

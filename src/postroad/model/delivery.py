@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from postroad.model.clock import Instant
+from postroad.model.clock import MINUTE, Instant
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode, Role
 from postroad.model.reason import Reason
@@ -87,6 +87,20 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     content: bytes | None
     """Stored form of the content, or None when it lies in the blob store under `content_sha256`."""
     content_sha256: str | None
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Who takes leases, and for how long."""
+
+    node: str
+    boot: str
+    """Names this run of the node: a lease of another run is nobody's."""
+    duration: int
+    """Microseconds until the lease lapses."""
+
+
+CRASH_BACKOFF = 15 * MINUTE
+"""Next attempt of a delivery whose lease nobody ever settles, written with the lease itself."""
 
 
 def message_state(states: frozenset[State]) -> str:

@@ -1,7 +1,7 @@
 """What a node has in hand: how many deliveries, of which domains, and which domains have their share."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from postroad.model.delivery import Lease
 
@@ -20,16 +20,30 @@ class InHand:
         self._moved_before: Counter[str] = Counter()
         self._window_began_s = 0.0
         self.total = 0
+        self._promised = 0
         self._held_back = False
 
     @property
     def room(self) -> int:
         """How many more may be taken; 0 until it is worth a lease."""
-        room = self._most - self.total
+        room = self._most - self.total - self._promised
         if room * 4 >= self._most:
             return room
         self._held_back = True
         return 0
+
+    def promise(self, count: int, domains: Iterable[str]) -> bool:
+        """Keep room for mail that is just being accepted, and tell whether there is any."""
+        if self.total + self._promised + count > self._most:
+            return False
+        if any(self._by_domain[domain] >= self._share(domain) for domain in domains):
+            return False
+        self._promised += count
+        return True
+
+    def keep(self, count: int) -> None:
+        """End a promise of that many, kept or not."""
+        self._promised -= count
 
     def take(self, leases: Sequence[Lease]) -> None:
         """Count leases in."""

@@ -8,7 +8,7 @@ from `deliver`, verdicts from `outcomes`.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -16,7 +16,7 @@ import structlog
 from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import SECOND, Clock
 from postroad.model.composition import Composed, ComposeFailed, Recipe
-from postroad.model.delivery import Lease, State
+from postroad.model.delivery import Hold, Lease, State
 from postroad.model.errors import Unavailable
 from postroad.model.ids import Mint, SuppressionId
 from postroad.model.stream import Stream
@@ -46,11 +46,8 @@ _DOT_MARGIN = 30 * SECOND
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much is taken in hand, and for how long."""
 
-    node: str
-    boot: str
+    hold: Hold
     concurrency: int
-    lease_duration: int
-    """Microseconds."""
     idle_s: float
     """How long to wait for a wake-up before looking anyway."""
 
@@ -93,6 +90,7 @@ class Sending:
         self.settled: Counter[State] = Counter()
         """How many attempts led to which state, since the start."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ready = False
         self._stopping = False
 
     @property
@@ -104,6 +102,7 @@ class Sending:
         """Take and send what is due until `stop`."""
         while not self._stopping and not await self._survive(self._recover()):
             pass
+        self._ready = True
         looked_s = time.monotonic()
         while not self._stopping:
             heard = self._due.beat
@@ -137,9 +136,7 @@ class Sending:
         request = deliveries.LeaseRequest(
             now=self._clock.now(),
             limit=limit,
-            node=self._settings.node,
-            boot=self._settings.boot,
-            duration=self._settings.lease_duration,
+            hold=self._settings.hold,
             without_domains=self._in_hand.full(time.monotonic()),
         )
         leases = await self._database.write(lambda connection: deliveries.lease(connection, request))
@@ -157,6 +154,19 @@ class Sending:
             return 1.0
         left_s = self._settings.idle_s if due_at is None else (due_at - now) / SECOND
         return min(max(left_s, 0.001), self._settings.idle_s)
+
+    def offer(self, count: int, domains: Iterable[str]) -> Hold | None:
+        """Offer to take mail in hand as it is accepted; `taken` ends the offer, whether or not anything came of it."""
+        if not self._ready or self._stopping or not self._in_hand.promise(count, domains):
+            return None
+        return self._settings.hold
+
+    def taken(self, count: int, leases: Sequence[Lease]) -> None:
+        """Take what an offer of `count` brought."""
+        self._in_hand.keep(count)
+        if leases:
+            self._in_hand.take(leases)
+            self._start(self._batch(leases))
 
     # --- compose -----------------------------------------------------------------------------------------------------
 
@@ -291,16 +301,14 @@ class Sending:
             lambda connection: deliveries.reclaim(
                 connection,
                 now=self._clock.now(),
-                node=settings.node,
-                boot=settings.boot,
-                duration=settings.lease_duration,
+                hold=settings.hold,
                 limit=_BATCH,
                 own=own,
             )
         )
         self._in_hand.take([lease for lease, _ in taken])
         for lease, holder in taken:
-            await self._settle_left(lease, ours=holder == settings.node)
+            await self._settle_left(lease, ours=holder == settings.hold.node)
         return taken
 
     async def _settle_left(self, lease: Lease, *, ours: bool) -> None:

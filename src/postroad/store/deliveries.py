@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from postroad.model.clock import MINUTE, Instant
+from postroad.model.clock import Instant
 from postroad.model.composition import Recipe
-from postroad.model.delivery import Lease, State
+from postroad.model.delivery import CRASH_BACKOFF, Hold, Lease, State
 from postroad.model.event import EventType
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode
@@ -24,20 +24,13 @@ from postroad.store.messages import find_suppressed, suppression_reason
 from postroad.store.schema import attempts, deliveries
 from postroad.store.settlements import Settlement, settle
 
-CRASH_BACKOFF = 15 * MINUTE
-"""Next attempt of a delivery whose lease nobody ever settles, written with the lease itself."""
-
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a dispatcher has room for."""
 
     now: Instant
     limit: int
-    node: str
-    boot: str
-    """Names this run of the node: a lease of another run is nobody's."""
-    duration: int
-    """Microseconds until the lease lapses."""
+    hold: Hold
     without_domains: tuple[str, ...] = ()
     """Recipient domains that have no room."""
 
@@ -61,11 +54,12 @@ def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
 
     What a suppression has caught since it was accepted ends here, and is not leased.
     """
-    until = Instant(engines.now(connection, request.now) + request.duration)
+    hold = request.hold
+    until = Instant(engines.now(connection, request.now) + hold.duration)
     locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
     without = request.without_domains
     excluded = f"AND d.domain NOT IN ({', '.join('?' * len(without))}) " if without else ""
-    held = (until, request.node, request.boot, request.now + CRASH_BACKOFF, request.now)
+    held = (until, hold.node, hold.boot, request.now + CRASH_BACKOFF, request.now)
     rows = bulk.run(
         connection,
         "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "  # noqa: S608 - parameters are bound
@@ -78,14 +72,12 @@ def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
     )
     if not rows:
         return []
-    bulk.insert(connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], request.node, request.now) for row in rows])
+    bulk.insert(connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], hold.node, request.now) for row in rows])
     leases = _with_messages(connection, rows)
     return _drop_suppressed(connection, leases, request.now)
 
 
-def reclaim(
-    connection: Connection, *, now: Instant, node: str, boot: str, duration: int, limit: int, own: bool
-) -> list[tuple[Lease, str]]:
+def reclaim(connection: Connection, *, now: Instant, hold: Hold, limit: int, own: bool) -> list[tuple[Lease, str]]:
     """Take over leases that nobody will settle, with the name of the node that held them.
 
     With `own`, those of earlier runs of this node, whenever they lapse; without, all that have lapsed by the
@@ -97,7 +89,7 @@ def reclaim(
     chosen = bulk.run(
         connection,
         f"SELECT d.id, d.lease_node FROM deliveries d WHERE d.state = 'sending' AND {which} LIMIT ?{locked}",  # noqa: S608 - parameters are bound
-        (node, boot, limit) if own else (clock, limit),
+        (hold.node, hold.boot, limit) if own else (clock, limit),
     )
     holders = {row[0]: row[1] for row in chosen}
     rows = bulk.update(
@@ -105,7 +97,7 @@ def reclaim(
         deliveries,
         keys=("id",),
         columns=("lease_until", "lease_node", "lease_boot", "updated_at"),
-        rows=[(name, clock + duration, node, boot, now) for name in holders],
+        rows=[(name, clock + hold.duration, hold.node, hold.boot, now) for name in holders],
         condition="deliveries.state = 'sending'",
         returning=_LEASED,
         also="lease_token = deliveries.lease_token + 1",

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
-from postroad.model.delivery import State
+from postroad.model.delivery import CRASH_BACKOFF, Hold, Lease, State
 from postroad.model.errors import Refused
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
@@ -19,7 +19,7 @@ from postroad.model.message import Message, Role
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
 from postroad.store import bulk, engines, events
-from postroad.store.schema import blob_uses, deliveries, idempotency_keys, message_labels, messages
+from postroad.store.schema import attempts, blob_uses, deliveries, idempotency_keys, message_labels, messages
 
 Suppressed = dict[tuple[str, str], list[tuple[str, str, Instant | None]]]
 """By project and folded address: scope, cause and end of each suppression."""
@@ -79,6 +79,8 @@ class Acceptance:
     render: Callable[[Sequence[Accepted]], bytes]
     status: int = 202
     idempotency: Idempotency | None = None
+    hold: Hold | None = None
+    """Given: what is due at once is leased at once, which saves a transaction on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Answer:
     status: int
     body: bytes
     replayed: bool = False
+    leases: tuple[Lease, ...] = ()
+    """What the request's `hold` took."""
 
 
 _MESSAGE_COLUMNS = (
@@ -96,8 +100,8 @@ _MESSAGE_COLUMNS = (
 )  # fmt: skip
 _DELIVERY_COLUMNS = (
     "id", "message_id", "project_id", "recipient", "folded", "domain", "role", "stream", "mode", "state", "attempts",
-    "failures", "in_doubt", "next_at", "first_due_at", "expires_at", "lease_token", "reason", "created_at",
-    "updated_at",
+    "failures", "in_doubt", "next_at", "first_due_at", "expires_at", "lease_token", "lease_until", "lease_node",
+    "lease_boot", "reason", "created_at", "updated_at",
 )  # fmt: skip
 _LABEL_COLUMNS = ("project_id", "label", "message_id")
 _KEY_COLUMNS = ("project_id", "route", "key", "digest", "status", "response", "created_at")
@@ -112,7 +116,8 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer
     suppressed = find_suppressed(
         connection, [(a.project_id, fold(d.recipient)) for a in acceptances for m in a.messages for d in m.deliveries]
     )
-    rows = _Rows()
+    clock = engines.now(connection, acceptances[0].at) if any(a.hold is not None for a in acceptances) else None
+    rows = _Rows(suppressed, clock)
     answers: list[Answer | Refused | None] = []
     taken: dict[tuple[str, str, str], tuple[bytes, Answer]] = _kept(connection, acceptances)
     for acceptance in acceptances:
@@ -120,8 +125,9 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer
         if key is not None and key in taken:
             answers.append(_replay(acceptance, *taken[key]))
             continue
-        accepted = [rows.add(acceptance, new, suppressed) for new in acceptance.messages]
-        answer = Answer(acceptance.status, acceptance.render(accepted))
+        leases: list[Lease] = []
+        accepted = [rows.add(acceptance, new, leases) for new in acceptance.messages]
+        answer = Answer(acceptance.status, acceptance.render(accepted), leases=tuple(leases))
         if key is not None and acceptance.idempotency is not None:
             taken[key] = (acceptance.idempotency.digest, Answer(answer.status, answer.body, replayed=True))
             rows.keys.append((*key, acceptance.idempotency.digest, answer.status, answer.body, acceptance.at))
@@ -170,15 +176,19 @@ def suppression_reason(
 class _Rows:
     """The rows of one transaction, gathered so that each table gets few statements."""
 
-    def __init__(self) -> None:
+    def __init__(self, suppressed: Suppressed, clock: Instant | None) -> None:
+        """Take what is suppressed, and the instant from which leases count."""
+        self._suppressed = suppressed
+        self._clock = clock
         self.messages: list[bulk.Row] = []
         self.deliveries: list[bulk.Row] = []
+        self.attempts: list[bulk.Row] = []
         self.labels: list[bulk.Row] = []
         self.blobs: list[bulk.Row] = []
         self.keys: list[bulk.Row] = []
         self.events: list[NewEvent] = []
 
-    def add(self, acceptance: Acceptance, new: NewMessage, suppressed: Suppressed) -> Accepted:
+    def add(self, acceptance: Acceptance, new: NewMessage, leases: list[Lease]) -> Accepted:
         m = new.message
         self.messages.append((
             m.id, m.project_id, m.mode.value, m.stream, m.sender, m.subject, m.header_id, m.created_at, m.send_at,
@@ -186,26 +196,40 @@ class _Rows:
         ))  # fmt: skip
         self.labels += [(m.project_id, label, m.id) for label in labels_of(m)]
         self.blobs += [(sha256, m.id) for sha256 in dict.fromkeys(new.blobs)]
-        return Accepted(m.id, tuple([self._add_delivery(acceptance, m, d, suppressed) for d in new.deliveries]))
+        return Accepted(m.id, tuple([self._add_delivery(acceptance, new, d, leases) for d in new.deliveries]))
 
     def _add_delivery(
-        self, acceptance: Acceptance, m: Message, d: NewDelivery, suppressed: Suppressed
+        self, acceptance: Acceptance, new: NewMessage, d: NewDelivery, leases: list[Lease]
     ) -> AcceptedDelivery:
-        at = acceptance.at
+        m, at, hold = new.message, acceptance.at, acceptance.hold
         due = m.send_at if m.send_at is not None and m.send_at > at else at
-        reason = suppressed and suppression_reason(suppressed, m.project_id, d.recipient, m.stream, at)
-        if reason:
-            state, next_at, document = State.SUPPRESSED, None, msgspec.json.encode(reason).decode()
+        reason = suppression_reason(self._suppressed, m.project_id, d.recipient, m.stream, at)
+        state = State.SCHEDULED if due > at else State.QUEUED
+        next_at: Instant | None = due
+        held: bulk.Row = (0, None, None, None)
+        if reason is not None:
+            row_state, next_at = State.SUPPRESSED, None
+        elif hold is not None and self._clock is not None and state is State.QUEUED:
+            lease = _lease(new, d, at, Instant(self._clock + hold.duration))
+            leases.append(lease)
+            self.attempts.append((d.id, 1, hold.node, at))
+            row_state, next_at = State.SENDING, Instant(at + CRASH_BACKOFF)
+            held = (lease.token, lease.until, hold.node, hold.boot)
         else:
-            state, next_at, document = (State.SCHEDULED if due > at else State.QUEUED), due, None
+            row_state = state
         self.deliveries.append((
             d.id, m.id, m.project_id, d.recipient, fold(d.recipient), d.domain, d.role.value, m.stream, m.mode.value,
-            state.value, 0, 0, 0, next_at, due, m.expires_at, 0, document, at, at,
+            row_state.value, held[0], 0, 0, next_at, due, m.expires_at, *held,
+            None if reason is None else msgspec.json.encode(reason).decode(), at, at,
         ))  # fmt: skip
+        return self._answer(m, d, state, at, reason)
+
+    def _answer(self, m: Message, d: NewDelivery, state: State, at: Instant, reason: Reason | None) -> AcceptedDelivery:
+        """Tell the log and the caller what became of a recipient."""
         self._tell(EventType.ACCEPTED, m, d, at)
-        if reason:
+        if reason is not None:
             self._tell(EventType.SUPPRESSED, m, d, at, b'{"reason":' + msgspec.json.encode(reason) + b"}")
-            return AcceptedDelivery(d.id, d.recipient, state, reason.detail)
+            return AcceptedDelivery(d.id, d.recipient, State.SUPPRESSED, reason.detail)
         if state is State.SCHEDULED:
             self._tell(EventType.SCHEDULED, m, d, at)
         return AcceptedDelivery(d.id, d.recipient, state)
@@ -219,9 +243,38 @@ class _Rows:
         bulk.insert(connection, idempotency_keys, _KEY_COLUMNS, self.keys)
         bulk.insert(connection, messages, _MESSAGE_COLUMNS, self.messages)
         bulk.insert(connection, deliveries, _DELIVERY_COLUMNS, self.deliveries)
+        bulk.insert(connection, attempts, ("delivery_id", "number", "node", "started_at"), self.attempts)
         bulk.insert_new(connection, message_labels, _LABEL_COLUMNS, self.labels)
         bulk.insert(connection, blob_uses, ("sha256", "message_id"), self.blobs)
         events.append(connection, self.events)
+
+
+def _lease(new: NewMessage, d: NewDelivery, at: Instant, until: Instant) -> Lease:
+    """Return the first lease of a delivery that is being accepted."""
+    m = new.message
+    return Lease(
+        delivery_id=d.id,
+        message_id=m.id,
+        project_id=m.project_id,
+        token=1,
+        until=until,
+        attempt=1,
+        failures=0,
+        recipient=d.recipient,
+        domain=d.domain,
+        stream=m.stream,
+        mode=m.mode,
+        sender=m.sender,
+        header_id=m.header_id,
+        accepted_at=m.created_at,
+        first_due_at=at,
+        expires_at=m.expires_at,
+        in_doubt=0,
+        noticed_at=None,
+        reason=None,
+        content=new.content,
+        content_sha256=new.content_sha256,
+    )
 
 
 def labels_of(message: Message) -> list[str]:

@@ -2,13 +2,14 @@
 
 import asyncio
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
 from postroad.model.clock import Clock, Instant
+from postroad.model.delivery import Hold, Lease
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
 from postroad.model.message import Attachment, Content, Message, Party, Role, encode_content
@@ -19,6 +20,7 @@ from postroad.pipeline.intake.reading import IntakeLimits, Reading, read
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
+from postroad.store.wakeup import WakeUp
 from postroad.wire import headers as wire_headers
 from postroad.wire import parse as wire_parse
 from postroad.wire.address import Mailbox
@@ -42,6 +44,18 @@ class SenderGate(Protocol):
 
     async def check(self, caller: Caller, domain: str) -> None:
         """Raise `Refused` with code `domain_not_verified` when it may not."""
+        ...
+
+
+class Hands(Protocol):
+    """The delivery role: it may take mail in hand in the same transaction that accepts it."""
+
+    def offer(self, count: int, domains: Iterable[str]) -> Hold | None:
+        """Return the hold to lease `count` deliveries under, or None when there is no room for them."""
+        ...
+
+    def taken(self, count: int, leases: Sequence[Lease]) -> None:
+        """End an offer of `count`, of which these leases came."""
         ...
 
 
@@ -69,7 +83,9 @@ class Intake:
         limits: IntakeLimits,
         batch_limit: int,
         gate: Callable[[], None],
-        accepted: Callable[[], None],
+        hands: Hands | None,
+        due: WakeUp,
+        told: WakeUp,
     ) -> None:
         """Build the intake.
 
@@ -83,7 +99,9 @@ class Intake:
             limits: the most that one message may ask for.
             batch_limit: messages in one batch.
             gate: raises `Unavailable` when the server is overloaded or short of disk.
-            accepted: called after each commit that made something due.
+            hands: take what is due at once; None: it is left in the queue.
+            due: rung when a commit left something in the queue.
+            told: rung after each commit, because it wrote events.
         """
         self._database = database
         self._blobs = blobs
@@ -94,7 +112,9 @@ class Intake:
         self._limits = limits
         self._batch_limit = batch_limit
         self._gate = gate
-        self._accepted = accepted
+        self._hands = hands
+        self._due = due
+        self._told = told
 
     async def accept(self, caller: Caller, draft: Draft, idempotency: Idempotency | None = None) -> Answer:
         """Take one message, and return the answer once it is durable.
@@ -174,11 +194,27 @@ class Intake:
         idempotency: Idempotency | None,
         status: int = 202,
     ) -> Answer:
-        acceptance = Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency)
-        answer = await self._database.write_each(accept, acceptance)
+        count = sum([len(one.deliveries) for one in new])
+        hold = self._offer(caller, count, new)
+        leases: tuple[Lease, ...] = ()
+        try:
+            answer = await self._database.write_each(
+                accept, Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency, hold)
+            )
+            leases = answer.leases
+        finally:
+            if self._hands is not None and hold is not None:
+                self._hands.taken(count, leases)
         if not answer.replayed:
-            self._accepted()
+            self._told.ring()
+        if len(leases) < count:
+            self._due.ring()
         return answer
+
+    def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
+        if self._hands is None or caller.project.paused_at is not None:
+            return None
+        return self._hands.offer(count, {delivery.domain for one in new for delivery in one.deliveries})
 
     async def _prepare(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage:
         return await self._admit(caller, draft, read(draft, self._limits, now), now)
