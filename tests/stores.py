@@ -20,6 +20,7 @@ from postroad.store.migrate import migrate
 
 ENGINES = ("sqlite", "postgresql")
 START = Instant(1_795_000_000_000_000)
+_templates: dict[int, str] = {}
 
 
 def prepare(url: str) -> None:
@@ -75,8 +76,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: PostgresServer) -> str:
-    """A migrated PostgreSQL database, to be copied."""
-    return postgres.template("migrated", prepare)
+    """A migrated PostgreSQL database, to be copied; made once, though each conftest that has it has its own fixture."""
+    if postgres.port not in _templates:
+        _templates[postgres.port] = postgres.template("migrated", prepare)
+    return _templates[postgres.port]
 
 
 @pytest.fixture(params=ENGINES)
