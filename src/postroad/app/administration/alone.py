@@ -1,0 +1,96 @@
+"""An operation without a server: open the house, carry it out, close the house."""
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from postroad.app.administration.operations import Operation, Prepared, find
+from postroad.app.building import House, open_house
+from postroad.app.node import DirectoryTaken
+from postroad.config import LogLevel, RouteKind, Settings, for_development
+from postroad.model.errors import Refused
+from postroad.store.engines import AlreadyOpen
+from postroad.store.migrate import SchemaNewer
+from postroad.store.vault import MasterKeyError
+
+_DEBUG: Final = 10
+_WARNING: Final = 30
+
+
+class Taken(Exception):  # noqa: N818 - an inner signal
+    """Another process has the data directory or the database file; the text says which."""
+
+
+def carry_out(settings: Settings, name: str, arguments: dict[str, object]) -> dict[str, object]:
+    """Carry out an operation on the store itself.
+
+    Raises:
+        Refused: it cannot be carried out as it stands.
+        Unavailable: it may be later.
+        Taken: another process has the data directory.
+    """
+    operation = find(name)
+    prepared = operation.prepare(arguments)
+    development = _is_development(settings)
+    if operation.seals and not development and settings.secrets.master_key is None:
+        raise Refused(
+            "no_master_key",
+            "There is no master key to encrypt the new secret with. Make one with `openssl rand -base64 32`, keep a "
+            "copy in a safe place, and name its file in secrets.master_key_file.",
+        )
+    _log_to_standard_error(settings)
+    if development:
+        settings = for_development(settings)
+    return asyncio.run(_carry_out(settings, operation, prepared, development=development))
+
+
+async def _carry_out(
+    settings: Settings, operation: Operation, prepared: Prepared, *, development: bool
+) -> dict[str, object]:
+    house = await _open(settings, development=development)
+    try:
+        if operation.sends:
+            await house.room.look_at_disk()  # nobody watches it here
+            await house.room.count()
+        answer = await prepared(house)
+    finally:
+        await house.close()
+    if operation.sends:
+        answer["note"] = "It is stored. No server runs here; the next one that starts sends it."
+    return answer
+
+
+async def _open(settings: Settings, *, development: bool) -> House:
+    """Open the house without what only sending needs: routes are not followed here, and may name a project to come."""
+    still = replace(
+        settings, delivery=replace(settings.delivery, route=RouteKind.CAPTURE, routes=(), compose_workers=0)
+    )
+    try:
+        house = await open_house(still, dev=development)
+    except (DirectoryTaken, AlreadyOpen) as problem:
+        raise Taken(str(problem)) from None
+    except (SchemaNewer, MasterKeyError) as problem:
+        raise Refused("cannot_open", str(problem)) from None
+    except OSError as problem:
+        raise Refused(
+            "cannot_open", f"The data directory {settings.data.directory} cannot be used: {problem.strerror}."
+        ) from None
+    house.settings = settings
+    return house
+
+
+def _is_development(settings: Settings) -> bool:
+    """Whether the directory is one of `postroad dev`, which alone makes a key of its own."""
+    return settings.secrets.master_key is None and (settings.data.directory / "master.key").exists()
+
+
+def _log_to_standard_error(settings: Settings) -> None:
+    """Keep standard output free for the answer, and tell only what matters."""
+    level = _DEBUG if settings.log.level is LogLevel.DEBUG else _WARNING
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )

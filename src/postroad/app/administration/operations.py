@@ -1,0 +1,37 @@
+"""All operations, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from postroad.app.administration import accounts, hooks, installation, mail, sending_domains, suppressing
+from postroad.app.administration.operation import Operation, Prepared
+from postroad.model.errors import Refused
+
+__all__ = ["OPERATIONS", "Operation", "Prepared", "find"]
+
+OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
+    {
+        **installation.OPERATIONS,
+        **accounts.OPERATIONS,
+        **sending_domains.OPERATIONS,
+        **mail.OPERATIONS,
+        **suppressing.OPERATIONS,
+        **hooks.OPERATIONS,
+    }
+)
+
+
+def find(name: str) -> Operation:
+    """Return an operation.
+
+    Raises:
+        Refused: there is none of this name (`unknown_operation`).
+    """
+    found = OPERATIONS.get(name)
+    if found is None:
+        raise Refused(
+            "unknown_operation",
+            f"There is no operation {name!r} here. The command and the server may be of different releases.",
+        )
+    return found
