@@ -50,7 +50,7 @@ class Trip:
     def hear(self, said: Iterable[Said]) -> None:
         """Add what was said."""
         began = self.began_ms
-        self.lines.extend([Line(max(at - began, 0), side, text) for at, side, text in said])
+        self.lines += [Line(each.at - began if each.at > began else 0, each.side, each.text) for each in said]
 
     def at_host(self, host: str | None, ip: str | None, port: int | None, tls: TlsFacts | None = None) -> None:
         """Note whom the attempt speaks to."""

@@ -57,7 +57,7 @@ class AuthUnavailable:
     """The server offers no mechanism of ours, or only without TLS; nothing was sent."""
 
 
-class TransactionEnded(msgspec.Struct, frozen=True):
+class TransactionEnded(msgspec.Struct, frozen=True, gc=False):
     """The transaction is over; comes exactly once for each."""
 
     outcome: Outcome

@@ -22,7 +22,7 @@ _VISIBLE = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """A code and its lines of text, which hold the enhanced code as it was sent and no control characters."""
 
     code: int
@@ -36,12 +36,16 @@ class Reply(msgspec.Struct, frozen=True):
     @property
     def enhanced(self) -> status.EnhancedStatus | None:
         """The enhanced code (RFC 2034), when there is one whose class is the reply's own."""
+        if not self.lines[0][:1].isdigit():
+            return None
         found = status.leading(self.lines[0])
         return found if found is not None and found.category == self.category else None
 
     @property
     def text(self) -> str:
         """All lines joined by spaces, without enhanced codes."""
+        if len(self.lines) == 1 and not self.lines[0][:1].isdigit():
+            return self.lines[0]
         return " ".join(_ENHANCED.sub("", line, count=1) if line[:1].isdigit() else line for line in self.lines)
 
     def __str__(self) -> str:
@@ -78,6 +82,8 @@ class ReplyReader:
         Raises:
             PeerError: What came is no reply.
         """
+        if self._at == len(self._buffer):
+            return None
         if self._code is None and (found := _LINE.match(self._buffer, self._at)) is not None:
             code, separator, text = found.groups()
             if separator != b"-" and found.end() - self._at <= LINE_OCTETS:  # nearly every reply is one line

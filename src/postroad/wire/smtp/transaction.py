@@ -37,7 +37,7 @@ class Ending(StrEnum):
     """The final dot was sent, as far as we know, and no usable answer came (RFC 1047)."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What came of a transaction, as facts.
 
     Attributes:

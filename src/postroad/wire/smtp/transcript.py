@@ -1,7 +1,9 @@
 """What was said in a conversation, as data: bounded, and without secrets or content."""
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from postroad.wire.smtp.replies import Reply
 
@@ -18,12 +20,16 @@ class Side(StrEnum):
     SERVER = "S"
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """One line, without its line end; `at` is whatever clock the shell keeps in `Transcript.at`."""
 
     at: int
     side: Side
     text: str
+
+
+_CLIENT: Final = Side.CLIENT
+_SERVER: Final = Side.SERVER
 
 
 class Transcript:
@@ -40,16 +46,26 @@ class Transcript:
     def sent(self, lines: str) -> None:
         """Keep what the client said: one line, or several with CRLF between them."""
         self._entries.append((self.at, lines))
-        self._bound()
+        if len(self._entries) > _ENTRIES:
+            self._bound()
 
     def received(self, reply: Reply) -> None:
         """Keep what the server said."""
         self._entries.append((self.at, reply))
-        self._bound()
+        if len(self._entries) > _ENTRIES:
+            self._bound()
 
     def take(self) -> tuple[Said, ...]:
         """Return what was kept and begin anew."""
-        lines = [line for at, entry in self._entries for line in _lines(at, entry)]
+        lines: list[Said] = []
+        for at, entry in self._entries:
+            if isinstance(entry, str):
+                for line in entry.split("\r\n"):
+                    lines.append(Said(at, _CLIENT, _short(line)))  # noqa: PERF401 - measured: an append beats an extend
+            elif len(entry.lines) == 1:
+                lines.append(Said(at, _SERVER, _short(f"{entry.code} {entry.lines[0]}")))
+            else:
+                lines += _several(at, entry)
         omitted = self._omitted
         self._entries, self._omitted = [], 0
         if not omitted and len(lines) <= HEAD_LINES + TAIL_LINES:
@@ -59,19 +75,14 @@ class Transcript:
         return (*lines[:HEAD_LINES], note, *lines[-TAIL_LINES:])
 
     def _bound(self) -> None:
-        if len(self._entries) > _ENTRIES:
-            self._omitted += TAIL_LINES
-            del self._entries[HEAD_LINES : HEAD_LINES + TAIL_LINES]
+        self._omitted += TAIL_LINES
+        del self._entries[HEAD_LINES : HEAD_LINES + TAIL_LINES]
 
 
-def _lines(at: int, entry: str | Reply) -> list[Said]:
-    if isinstance(entry, str):
-        return [Said(at, Side.CLIENT, _short(line)) for line in entry.split("\r\n")]
-    code, last = entry.code, len(entry.lines) - 1
-    return [
-        Said(at, Side.SERVER, _short(f"{code}{' ' if index == last else '-'}{line}"))
-        for index, line in enumerate(entry.lines)
-    ]
+def _several(at: int, reply: Reply) -> list[Said]:
+    *head, last = reply.lines
+    texts = [*[f"{reply.code}-{line}" for line in head], f"{reply.code} {last}"]
+    return [Said(at, _SERVER, _short(text)) for text in texts]
 
 
 def _short(line: str) -> str:

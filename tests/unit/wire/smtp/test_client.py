@@ -207,7 +207,7 @@ def test_a_transaction_takes_two_writes():
     assert (found.ending, found.phase, found.final) == (Ending.ANSWERED, Phase.DOT, Reply(250, ("2.0.0 queued as 1",)))
     assert found.recipients == (Reply(250, ("b",)),)
     assert client.phase is Phase.IDLE
-    said = [f"{side}: {text}" for _, side, text in client.take_conversation()]
+    said = [f"{said.side}: {said.text}" for said in client.take_conversation()]
     assert said == [
         "C: MAIL FROM:<a@example.org> SIZE=18",
         "C: RCPT TO:<b@example.org>",

@@ -19,9 +19,9 @@ def test_what_was_said_is_taken_once_with_its_instants():
 def test_a_long_line_loses_its_end():
     transcript = Transcript()
     transcript.sent("a" * (LINE_CHARACTERS + 1))
-    ((_, _, text),) = transcript.take()
-    assert len(text) == LINE_CHARACTERS
-    assert text.endswith("…")
+    (said,) = transcript.take()
+    assert len(said.text) == LINE_CHARACTERS
+    assert said.text.endswith("…")
 
 
 def test_a_long_conversation_loses_its_middle_and_says_so():
