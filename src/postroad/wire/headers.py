@@ -223,22 +223,23 @@ def _fold_at_spaces(line: str, start: int) -> bytes | None:
     Unfolding (dropping CRLF before white space) gives the same line back; no piece consists of white space alone.
     """
     pieces: list[str] = []
-    while len(line) > LINE and (place := _fold_place(line, start)) is not None:
-        pieces.append(line[:place])
-        line = line[place:]
+    at = 0
+    while len(line) - at > LINE and (place := _fold_place(line, at, at + start)) is not None:
+        pieces.append(line[at:place])
+        at = place
         start = 1
-    pieces.append(line)
+    pieces.append(line[at:])
     if max(map(len, pieces)) > LINE_LIMIT:
         return None
     return ("\r\n".join(pieces) + "\r\n").encode()
 
 
-def _fold_place(line: str, start: int) -> int | None:
-    """Return the last white space to fold before within 78 columns, or else the first beyond.
+def _fold_place(line: str, at: int, start: int) -> int | None:
+    """Return the last white space to fold before within 78 columns from `at`, or else the first beyond.
 
     Visible text lies on both sides of it; `start` is where the line's text may begin.
     """
-    place = max(line.rfind(" ", start, LINE + 1), line.rfind("\t", start, LINE + 1))
+    place = max(line.rfind(" ", start, at + LINE + 1), line.rfind("\t", start, at + LINE + 1))
     while place > start and line[place - 1] in " \t":
         place -= 1
     if place > start:

@@ -30,7 +30,8 @@ _INTERNAL: Final = b"x-postroad-"
 _COLON: Final = 0x3A
 
 _FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*+)\r\n")
-_COMMENT_OR_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+# A name in raw mail comes in more shapes than we write ourselves; only what stands outside quotes can mislead.
+_NAME_ONLY = re.compile(r'(?:[^"\\<>,;:()@]|"(?:[^"\\]|\\.)*+")*+')
 
 
 class RawMailError(ValueError):
@@ -198,9 +199,7 @@ def _author(fields: Sequence[Field]) -> Mailbox:
     try:
         if not bracket:
             return parse_address(value).mailbox
-        # Names in raw mail come in more shapes than we write ourselves; only what is outside quotes can mislead.
-        bare = _COMMENT_OR_QUOTED.sub(b"", shown.encode()).decode()
-        if any(char in bare for char in '<>,;:()"@'):
+        if _NAME_ONLY.fullmatch(shown) is None:
             raise RawMailError("From must hold exactly one address.")
         return parse_address(bracket + inner).mailbox
     except AddressError as problem:

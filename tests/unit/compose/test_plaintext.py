@@ -90,4 +90,5 @@ def test_what_a_reader_would_not_see_is_left_out(hidden: str) -> None:
 
 def test_deep_nesting_is_no_recursion() -> None:
     assert plain_text("<div>" * 5000 + "x" + "</div>" * 5000) == "x\n"
-    assert plain_text("<blockquote>" * 200 + "x").endswith("> x\n")
+    assert plain_text("<blockquote>" * 5000 + "x") == "> " * 32 + "x\n"
+    assert plain_text("<blockquote>" * 40 + "<li>x") == "> " * 32 + "* x\n"

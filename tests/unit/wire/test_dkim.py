@@ -112,6 +112,8 @@ def test_relays_may_change_white_space_but_nothing_else() -> None:
         (b"d=x.example", b"d=-x.example", "permerror"),
         (b"s=ed1", b"s=none", "permerror"),
         (b"s=ed1", b"s=..", "permerror"),
+        (b"s=ed1", b"s=" + b"a" * 64, "permerror"),
+        (b"s=ed1", b"s=" + b"a." * 119 + b"a", "permerror"),
         (b"i=@x.example", b"i=@y.example", "permerror"),
         (b"i=@x.example", b"i=@sub.x.example", "fail"),
         (b"h=From:From:", b"h=", "permerror"),

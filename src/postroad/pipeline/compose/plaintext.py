@@ -32,6 +32,7 @@ _SPACED: Final = frozenset((
 _LISTS: Final = frozenset(("ul", "ol", "menu"))
 _CELLS: Final = frozenset(("td", "th"))
 _GUTTER: Final = "  "  # between cells
+_DEEPEST_MARGIN: Final = 32  # beyond that a line would be all margin, and hostile HTML all lines
 _RULE: Final = "-" * 20
 
 
@@ -207,15 +208,16 @@ class _Layout:
         line = line.rstrip()
         if not line:
             return
-        margin = "".join(self._margins)
+        margins = self._margins[:_DEEPEST_MARGIN]
         if self._item is not None:
             depth, mark = self._item
-            margin = "".join((*self._margins[:depth], mark, *self._margins[depth + 1 :]))
+            margins[depth : depth + 1] = [mark]
             self._item = None
         if self._gap and self._lines:
             self._lines.append("")
         self._gap = False
-        self._lines.append(margin + (line if self._preformatted else line.lstrip()))
+        margins.append(line if self._preformatted else line.lstrip())
+        self._lines.append("".join(margins))
 
 
 def _is_hidden(node: LexborNode) -> bool:

@@ -28,7 +28,8 @@ Lookup = Callable[[str], bytes | None]
 _MOST_SIGNATURES: Final = 10  # beyond that a message only makes us work
 _REQUIRED: Final = frozenset(("v", "a", "b", "bh", "d", "h", "s"))
 _SIGNATURE_VALUE = re.compile(rb"(\A|;)([ \t\r\n]*b[ \t\r\n]*=)[^;]*")
-_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,126}}")
 
 
 class Verdict(StrEnum):
@@ -111,7 +112,7 @@ def _check_tags(tags: dict[str, str], now_s: int) -> None:
         raise _Unacceptable(Verdict.POLICY, "The signature's algorithm is not accepted.")
     if "l" in tags:
         raise _Unacceptable(Verdict.POLICY, "The signature leaves part of the body unsigned.")
-    if _NAME.fullmatch(tags["d"]) is None or _NAME.fullmatch(tags["s"]) is None:
+    if len(tags["s"] + tags["d"]) > 240 or not (_NAME.fullmatch(tags["d"]) and _NAME.fullmatch(tags["s"])):
         raise _Unacceptable(Verdict.PERMERROR, "The signature's domain or selector is not a DNS name.")
     if "from" not in _names(tags):
         raise _Unacceptable(Verdict.PERMERROR, "The signature does not cover From.")
