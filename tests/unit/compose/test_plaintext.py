@@ -92,3 +92,14 @@ def test_deep_nesting_is_no_recursion() -> None:
     assert plain_text("<div>" * 5000 + "x" + "</div>" * 5000) == "x\n"
     assert plain_text("<blockquote>" * 5000 + "x") == "> " * 32 + "x\n"
     assert plain_text("<blockquote>" * 40 + "<li>x") == "> " * 32 + "* x\n"
+
+
+def test_html_that_would_explode_in_a_tree_gives_its_text_all_the_same() -> None:
+    fonts = "".join(f"<font size={n}>" for n in range(2_000))
+    assert plain_text(f"<p>{fonts}</p>" + "<p>x &amp;  y" * 2_000) == "x & y\n" * 2_000
+    assert plain_text("<div>" * 200_000 + "x<br>y") == "x\ny\n"
+    assert plain_text("<br>" * 10_001 + "a <b>b</b><script>c</p><i>d</script>e<style>f") == "a be\n"
+
+
+def test_long_html_without_much_formatting_is_laid_out() -> None:
+    assert plain_text("<ul>" + "<li>x" * 5_000 + "</ul>") == "* x\n" * 5_000

@@ -5,6 +5,7 @@ A link becomes `text (address)`, an image its description. What a reader would n
 elements) is left out. Lines are as long as their paragraphs; showing them is the reader's business.
 """
 
+import html as entities
 import re
 from typing import Final
 
@@ -31,6 +32,11 @@ _SPACED: Final = frozenset((
 # fmt: on
 _LISTS: Final = frozenset(("ul", "ol", "menu"))
 _CELLS: Final = frozenset(("td", "th"))
+_FEW_TAGS: Final = 1_000
+_MANY_TAGS: Final = 10_000
+_MOST_NODES: Final = 1_000_000
+_FORMATTING = re.compile(r"<(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?![A-Za-z0-9])", re.IGNORECASE)
+_TAG = re.compile(r"<(/?[A-Za-z][A-Za-z0-9]*)[^<>]*>")
 _GUTTER: Final = "  "  # between cells
 _DEEPEST_MARGIN: Final = 32  # beyond that a line would be all margin, and hostile HTML all lines
 _RULE: Final = "-" * 20
@@ -38,6 +44,8 @@ _RULE: Final = "-" * 20
 
 def plain_text(html: str) -> str:
     """Return the text of an HTML document, ending in a line end, or empty when it shows no text."""
+    if not _is_tame(html):
+        return _rough_text(html)
     node: LexborNode | None = LexborHTMLParser(html).body
     lowered = html.lower()
     layout = _Layout(watch_hidden="none" in lowered or "hid" in lowered)
@@ -56,6 +64,39 @@ def plain_text(html: str) -> str:
             following = parent.next if above else None
         node = following
     return layout.text()
+
+
+def _is_tame(html: str) -> bool:
+    """Whether a tree of it has a size worth speaking of.
+
+    By the rules of HTML a parser repeats formatting elements that were left open in every later paragraph, so that
+    20 KB can become a million nodes, and looks through all open elements at every tag.
+    """
+    tags = html.count("<")
+    if tags <= _FEW_TAGS:
+        return True
+    return tags <= _MANY_TAGS and tags * len(_FORMATTING.findall(html)) <= _MOST_NODES
+
+
+def _rough_text(html: str) -> str:
+    """Return the text between the tags, a line for each block, in one pass without a tree."""
+    first, *rest = _TAG.split(html)
+    lines: list[list[str]] = [[first]]
+    skipping = ""
+    for name, text in zip(rest[::2], rest[1::2], strict=True):
+        tag = name.lower()
+        if skipping:
+            if tag != "/" + skipping:
+                continue
+            skipping = ""
+        elif tag in _SKIPPED:
+            skipping = tag
+            continue
+        if (bare := tag.lstrip("/")) in _BLOCKS or bare in _SPACED or bare == "br":
+            lines.append([])
+        lines[-1].append(text)
+    shown = (" ".join(entities.unescape("".join(line)).split()) for line in lines)
+    return "".join(line + "\n" for line in shown if line)
 
 
 class _Layout:
