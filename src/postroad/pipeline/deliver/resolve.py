@@ -46,7 +46,12 @@ class Resolver:
     """Asks the configured resolvers, or those of the system; several who ask the same share one question."""
 
     def __init__(self, resolvers: Sequence[tuple[str, int]] = (), *, timeout_s: float = 10) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=not resolvers)
+        try:
+            self._resolver = dns.asyncresolver.Resolver(configure=not resolvers)
+        except dns.resolver.NoResolverConfiguration:
+            # no reason not to start: nothing but MX routes asks, and asking will tell
+            self._resolver = dns.asyncresolver.Resolver(configure=False)
+            resolvers = (("127.0.0.1", 53),)
         if resolvers:
             self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in resolvers]
         self._resolver.lifetime = timeout_s

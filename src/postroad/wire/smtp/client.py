@@ -1,10 +1,9 @@
 """Our end of a conversation that we began (RFC 5321 §3 and §4.5.4).
 
 The order of verbs: wait for `Greeted`, `hello`, then perhaps `start_tls` and, after the handshake, `tls_started` and
-`hello` again, perhaps `authenticate`, then one `transaction` after another, and `quit`. Each verb may be used only
-while `phase` is idle. Where the server offers PIPELINING a transaction costs two writes: MAIL, RCPT and DATA
-together, then the content with its final dot. A transaction that leaves something open at the server is cleared by a
-RSET in front of the next.
+`hello` again, perhaps `authenticate`, then one `transaction` after another, and `quit`, each while `phase` is idle.
+Where the server offers PIPELINING a transaction costs two writes: MAIL, RCPT and DATA together, then the content with
+its final dot. One that leaves something open at the server is cleared by a RSET in front of the next.
 
 A shell gives what it reads to `receive`, writes what `outgoing` returns until that is empty, and tells `lost` when the
 connection is gone or it will wait no longer. It looks at all events of a call before it acts on the first.
@@ -40,13 +39,11 @@ class Client:
         self._transcript = Transcript()
         self._expected: deque[tuple[Phase, _Handler]] = deque([(Phase.BANNER, self._on_banner)])
         self._state = Phase.IDLE
-        self._greeted = False
-        self._helloed = False
+        self._greeted = self._helloed = False
         self._events: list[events.Event] = []
         self._out: list[bytes] = []
         self._sending: Sending | None = None
-        self._needs_reset = False
-        self._closing = False
+        self._needs_reset = self._closing = False
         self._answered: Phase | None = None
 
     # What a shell needs at any time
@@ -105,15 +102,14 @@ class Client:
         phase = self.phase
         self._state = Phase.CLOSED
         if self._sending is not None:
-            doubtful = phase is Phase.DOT and flushed and not self._sending.void
-            self._end_sending(Ending.IN_DOUBT if doubtful else Ending.LOST, phase if flushed else Phase.BODY)
+            self._end_unanswered(Ending.LOST, phase, flushed=flushed)
         else:
             self._events.append(events.Disconnected(phase))
         self._drop()
         return self._take_events()
 
     def take_conversation(self) -> tuple[Said, ...]:
-        """Return what was said since the last call; secrets and content are masked, long ones lose their middle."""
+        """Return what was said since the last call; secrets and content are masked."""
         return self._transcript.take()
 
     # Verbs
@@ -182,12 +178,12 @@ class Client:
         """Say RSET. Answered by `ResetDone`."""
         self._may("reset", self._helloed)
         self._needs_reset = False
-        self._send(command("RSET"), Phase.RESET, self._on_reset)
+        self._send(command("RSET"), Phase.RESET, lambda reply: self._events.append(events.ResetDone(reply)))
         return self._take_events()
 
     def quit(self) -> list[events.Event]:
-        """Say QUIT. Answered by `Farewell`; a server that merely closes is as good."""
-        self._may("quit", True)  # also behind a banner that refused us (RFC 5321 §3.1)
+        """Say QUIT. Answered by `Farewell`; a server that merely closes is as good (RFC 5321 §4.1.1.10)."""
+        self._may("quit", True)
         self._send(command("QUIT"), Phase.QUIT, self._on_quit)
         return self._take_events()
 
@@ -249,8 +245,8 @@ class Client:
 
     def _auth_step(self, steps: deque[tuple[str, str]]) -> None:
         line, shown = steps.popleft()
-        octets = command(line, limit=sasl.LINE_OCTETS)
-        self._send(octets, Phase.AUTH, lambda reply: self._on_auth(reply, steps), shown=shown)
+        line_octets = command(line, limit=sasl.LINE_OCTETS)
+        self._send(line_octets, Phase.AUTH, lambda reply: self._on_auth(reply, steps), shown=shown)
 
     def _on_auth(self, reply: Reply, later: deque[tuple[str, str]]) -> None:
         if reply.category == 3 and later:
@@ -262,9 +258,6 @@ class Client:
         else:
             self._events.append(events.AuthFailed(reply))
 
-    def _on_reset(self, reply: Reply) -> None:
-        self._events.append(events.ResetDone(reply))
-
     def _on_silent_reset(self, _reply: Reply) -> None:
         if not self._expected and self._sending is not None:
             self._begin(self._sending)
@@ -273,8 +266,6 @@ class Client:
         self._events.append(events.Farewell(reply))
         self._state = Phase.CLOSED
         self._drop()
-
-    # The transaction
 
     def _begin(self, sending: Sending) -> None:
         """Send MAIL, and with PIPELINING all that precedes the content in the same write (RFC 2920 §3.1)."""
@@ -362,7 +353,15 @@ class Client:
         self._sending = None
         self._events.append(events.TransactionEnded(sending.outcome(ending, phase, error)))
 
-    # Endings
+    def _end_unanswered(self, certain: Ending, phase: Phase, *, flushed: bool, error: str | None = None) -> None:
+        """End the transaction without an answer: in doubt behind a final dot that may have arrived, else certain."""
+        sending = self._require_sending()
+        if sending.void:
+            self._end_sending(Ending.REFUSED, sending.refused_in())
+        elif phase is Phase.DOT and flushed:
+            self._end_sending(Ending.IN_DOUBT, phase, error)
+        else:
+            self._end_sending(certain, Phase.BODY if phase is Phase.DOT else phase, error)
 
     def _hang_up(self, reply: Reply) -> None:
         """End the conversation because the server does; a transaction that is still running ends with it."""
@@ -377,16 +376,13 @@ class Client:
         self._state = Phase.CLOSED
         if self._sending is not None:
             # after the dot, an answer that cannot be read may well have been a yes
-            doubtful = phase is Phase.DOT and not self._sending.void
-            self._end_sending(Ending.IN_DOUBT if doubtful else Ending.BROKEN, phase, sentence)
+            self._end_unanswered(Ending.BROKEN, phase, flushed=True, error=sentence)
         self._events.append(events.Broken(sentence))
         self._drop()
 
     def _drop(self) -> None:
         self._expected.clear()
         self._out.clear()
-
-    # Small change
 
     def _may(self, verb: str, allowed: bool) -> None:
         if self.phase is not Phase.IDLE or not allowed:

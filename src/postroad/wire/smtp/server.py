@@ -216,12 +216,6 @@ class Server:
 
     # Commands
 
-    def _ehlo(self, argument: str) -> None:
-        self._greet(argument, extended=True)
-
-    def _helo(self, argument: str) -> None:
-        self._greet(argument, extended=False)
-
     def _greet(self, argument: str, *, extended: bool) -> None:
         name = read_hello(argument)
         if name is None:
@@ -391,8 +385,8 @@ class Server:
         return taken
 
     _HANDLERS: ClassVar[dict[str, Callable[["Server", str], None]]] = {
-        "EHLO": _ehlo,
-        "HELO": _helo,
+        "EHLO": lambda self, argument: self._greet(argument, extended=True),
+        "HELO": lambda self, argument: self._greet(argument, extended=False),
         "MAIL": _mail,
         "RCPT": _rcpt,
         "DATA": _data,

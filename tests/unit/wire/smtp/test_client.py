@@ -256,7 +256,17 @@ def test_a_connection_lost_behind_a_lone_dot_is_no_doubt():
     begin(client)
     client.receive(b"250 a\r\n550 b\r\n354 c\r\n")
     client.outgoing()
-    assert outcome(client.lost()).ending is Ending.LOST
+    found = outcome(client.lost())
+    assert (found.ending, found.phase) == (Ending.REFUSED, Phase.RCPT)
+
+
+def test_nonsense_behind_a_lone_dot_is_no_doubt():
+    client = ready()
+    begin(client)
+    client.receive(b"250 a\r\n550 b\r\n354 c\r\n")
+    client.outgoing()
+    found = outcome(client.receive(b"what?\r\n"))
+    assert (found.ending, found.phase) == (Ending.REFUSED, Phase.RCPT)
 
 
 def test_a_refused_sender_pipelined():
