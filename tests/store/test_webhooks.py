@@ -315,21 +315,6 @@ def test_pushes_are_listed_newest_first_with_their_types(
     assert listed(before=None, state=PushState.DELIVERED) == [(1, "message.delivered")]
 
 
-def test_retention_removes_what_ended_and_never_what_waits(
-    database: Database, webhook: Webhook, project: Project, clock: StillClock
-) -> None:
-    tell(database, project, *[EventType.DELIVERED] * 4)
-    found = begin(database, webhook, clock)
-    assert found is not None
-    for push in found.pushes[:3]:
-        settle(database, pushes.Settled(push=tried(push, PushState.DELIVERED, None, clock.now())))
-    later = Instant(clock.now() + 1)
-    assert database.write_now(lambda c: pushes.purge(c, clock.now(), limit=10)) == 0
-    assert database.write_now(lambda c: pushes.purge(c, later, limit=2)) == 2
-    assert database.write_now(lambda c: pushes.purge(c, later, limit=10)) == 1
-    assert places(begin(database, webhook, clock)) == [4]
-
-
 def test_giving_up_ends_what_waits(database: Database, webhook: Webhook, project: Project, clock: StillClock) -> None:
     tell(database, project, EventType.DELIVERED)
     begin(database, webhook, clock)

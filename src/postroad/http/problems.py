@@ -28,6 +28,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The method does not fit this resource"),
     "conflict": (409, "The state of the resource does not allow this"),
     "already_exists": (409, "It exists already"),
+    "force_required": (409, "This needs to be forced"),
     "idempotency_in_flight": (409, "A request with this Idempotency-Key is still being worked on"),
     "shown_once": (409, "It was done before, and its secret is not kept"),
     "gone": (410, "It is no longer kept"),

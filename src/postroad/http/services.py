@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.senders import Senders
+from postroad.features.suppressions import Suppressions
+from postroad.features.webhooks import Webhooks
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
-from postroad.model.token import Unsubscribe
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.intake.intake import SenderGate
 from postroad.store.blobs import Blobs
@@ -21,14 +21,6 @@ from postroad.store.wakeup import WakeUp
 
 Recompose = Callable[[ProjectId, DeliveryId], Awaitable[bytes]]
 """Gives the exact octets of a delivery, checked against the digest of what was sent; raises `Refused`."""
-
-
-class Suppressions(Protocol):
-    """Who keeps the suppression list."""
-
-    async def unsubscribe(self, right: Unsubscribe) -> None:
-        """Put a recipient on the list for a stream because of its own wish; once there, nothing more happens."""
-        ...
 
 
 @dataclass(slots=True)
@@ -62,7 +54,7 @@ class Services:
     streams: Streams
     domains: Senders
     suppressions: Suppressions
-    webhooks: object
+    webhooks: Webhooks
     token_key: bytes
     """Seals the tokens of unsubscribe links."""
     due: WakeUp

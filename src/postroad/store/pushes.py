@@ -291,17 +291,6 @@ def listed(
     return [(_read_push(row), row[-1]) for row in rows]
 
 
-def purge(connection: Connection, before: Instant, *, limit: int) -> int:
-    """Remove up to `limit` pushes that ended before an instant; return how many."""
-    rows = bulk.run(
-        connection,
-        "DELETE FROM webhook_deliveries WHERE (webhook_id, seq) IN (SELECT webhook_id, seq FROM webhook_deliveries "
-        "WHERE state <> 'pending' AND updated_at < ? LIMIT ?) RETURNING seq",
-        (before, limit),
-    )
-    return len(rows)
-
-
 def _read_push(row: Sequence[Any]) -> Push:
     return Push(
         webhook_id=WebhookId(row[0]),

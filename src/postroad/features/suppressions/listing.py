@@ -1,7 +1,7 @@
 """The list itself: add, look up, remove, take in and give out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -17,7 +17,7 @@ from postroad.features.suppressions.transfer import (
     write_csv,
     write_json,
 )
-from postroad.model.clock import Clock, Instant
+from postroad.model.clock import SECOND, Clock, Instant
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import Mint, ProjectId, SuppressionId
 from postroad.model.reason import Reason
@@ -30,6 +30,8 @@ from postroad.store.database import Database
 from postroad.wire.address import AddressError, parse_mailbox
 
 _BATCH: Final = 500
+_FAR: Final = 253_370_764_800 * SECOND
+"""The year 9999, behind which times cannot be written."""
 _PAGE: Final = 1000
 _LASTING: Final = frozenset({Cause.COMPLAINT, Cause.UNSUBSCRIBE})
 """Causes that are somebody's will: they never end by themselves, and removing them needs force."""
@@ -40,14 +42,6 @@ class Streams(Protocol):
 
     async def listed(self, project_id: ProjectId) -> list[Stream]:
         """Return the streams of a project."""
-        ...
-
-
-class Wake(Protocol):
-    """Rung when events were committed."""
-
-    def ring(self) -> None:
-        """Wake whoever waits."""
         ...
 
 
@@ -82,13 +76,15 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 class Suppressions:
     """The suppression lists of all projects."""
 
-    def __init__(self, database: Database, clock: Clock, mint: Mint, *, streams: Streams, wake: Wake) -> None:
-        """Build the service over the store; `wake` is rung after each change."""
+    def __init__(
+        self, database: Database, clock: Clock, mint: Mint, *, streams: Streams, told: Callable[[], None]
+    ) -> None:
+        """Build the service over the store; `told` is called after each change that wrote events."""
         self._database = database
         self._clock = clock
         self._mint = mint
         self._streams = streams
-        self._wake = wake
+        self._told = told
 
     async def add(
         self,
@@ -131,7 +127,7 @@ class Suppressions:
             return changed
 
         if await self._database.write(write):
-            self._wake.ring()
+            self._told()
 
     async def get(self, project_id: ProjectId, suppression_id: SuppressionId) -> Suppression:
         """Return one entry. Raises `Refused`: `not_found`."""
@@ -178,7 +174,7 @@ class Suppressions:
             )  # fmt: skip
 
         await self._database.write(write)
-        self._wake.ring()
+        self._told()
 
     async def take_in(
         self,
@@ -207,7 +203,7 @@ class Suppressions:
         for start in range(0, len(lines), _BATCH):
             batch = lines[start : start + _BATCH]
             results += await self._take_batch(project_id, batch, scopes, defaults, author)
-            self._wake.ring()
+            self._told()
         await self._database.write(lambda c: audit.record(c, self._import_entry(project_id, author, results)))
         return _summary(results, every_line=every_line)
 
@@ -264,7 +260,7 @@ class Suppressions:
 
         stored, outcome = await self._database.write(write)
         if outcome is not store.Put.KEPT:
-            self._wake.ring()
+            self._told()
         return stored, outcome
 
     async def _scopes(self, project_id: ProjectId) -> frozenset[str]:
@@ -314,6 +310,8 @@ def _flaws(new: NewSuppression, scopes: frozenset[str]) -> list[Flaw]:
         flaws += _unknown_scope("/scope", new.scope).flaws
     if new.cause in _LASTING and new.expires_at is not None:
         flaws.append(Flaw("/expires_at", f"A {new.cause.value} never ends by itself."))
+    if new.expires_at is not None and not 0 < new.expires_at < _FAR:
+        flaws.append(Flaw("/expires_at", "The time must lie between 1970 and 9999."))
     if len(new.note) > NOTE_CHARACTERS or "\0" in new.note:
         flaws.append(Flaw("/note", f"A note has at most {NOTE_CHARACTERS} characters."))
     return flaws

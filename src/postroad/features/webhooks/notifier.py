@@ -138,7 +138,10 @@ class Notifier:
         self.counters = Counters()
 
     async def run(self) -> None:
-        """Push events until `stop`; then finish the requests in flight and give the leases back."""
+        """Push events until `stop`; then finish the requests in flight and give the leases back.
+
+        When it is cancelled, the requests in flight are dropped, and the leases are given back all the same.
+        """
         seen = self._wake.beat
         try:
             while not self._stopping:
@@ -152,8 +155,10 @@ class Notifier:
                     seen = await self._wait(seen, pause_s)
             await self.finish_turns()
         finally:
-            for task in self._running.values():
-                task.cancel()
+            left = list(self._running.values())
+            for task in left:
+                task.cancel()  # what was on its way is sent again, with the same identifier
+            await asyncio.gather(*left, return_exceptions=True)
 
     def stop(self) -> None:
         """Begin no further request; `run` returns when those in flight are through."""
@@ -213,23 +218,28 @@ class Notifier:
     # --- one endpoint ------------------------------------------------------------------------------------------------
 
     async def _serve(self, turn: pushes.Turn) -> None:
-        """Run rounds until nothing is due."""
-        failures = turn.failures
-        while not self._stopping:
-            begin = partial(
-                pushes.begin_round,
-                webhook_id=turn.webhook_id,
-                now=self._clock.now(),
-                node=self._node,
-                duration=int(LEASE_S * SECOND),
-                limit=1 if failures >= DOWN_AFTER else BATCH,
-            )
-            current = await self._database.write(begin, patient=True)
-            if current is None:
-                return
-            if current.pushes:
-                failures = await self._send(current)
-        await self._database.write(partial(pushes.give_back, webhook_id=turn.webhook_id, node=self._node))
+        """Run rounds until nothing is due; whatever happens, the lease is not kept."""
+        failures, held = turn.failures, True
+        give_back = partial(pushes.give_back, webhook_id=turn.webhook_id, node=self._node)
+        try:
+            while not self._stopping:
+                begin = partial(
+                    pushes.begin_round,
+                    webhook_id=turn.webhook_id,
+                    now=self._clock.now(),
+                    node=self._node,
+                    duration=int(LEASE_S * SECOND),
+                    limit=1 if failures >= DOWN_AFTER else BATCH,
+                )
+                current = await self._database.write(begin, patient=True)
+                if current is None:
+                    held = False
+                    return
+                if current.pushes:
+                    failures = await self._send(current)
+        finally:
+            if held:
+                await self._database.write(give_back)
 
     async def _send(self, current: pushes.Round) -> int:
         """Send the pushes of one round, and return how often in a row the endpoint has failed after it."""

@@ -19,6 +19,8 @@ from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
 from postroad.http.api.projects import ProjectController
 from postroad.http.api.streams import StreamsController
+from postroad.http.api.suppressions import SuppressionsController
+from postroad.http.api.webhooks import WebhooksController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     MessagesController,
@@ -26,6 +28,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     BlobsController,
     EventsController,
     DomainsController,
+    SuppressionsController,
+    WebhooksController,
     StreamsController,
     KeysController,
     ProjectController,
