@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from peers.postgres import PostgresServer
 from postroad.model.clock import Instant
-from postroad.model.ids import ProjectId, mint
+from postroad.model.delivery import Hold
+from postroad.model.ids import DeliveryId, MessageId, ProjectId, mint
+from postroad.model.message import Message, Mode, Role
 from postroad.model.project import Project
-from postroad.store import audit, projects
+from postroad.store import audit, bulk, projects
 from postroad.store.database import Database
+from postroad.store.messages import Acceptance, Idempotency, NewDelivery, NewMessage
 from postroad.store.migrate import migrate
 
 ENGINES = ("sqlite", "postgresql")
@@ -127,3 +131,58 @@ def project(database: Database, mints: CountingMint, clock: StillClock) -> Proje
     entry = audit.Entry(project_id=made.id, at=clock.now(), actor="test", action="project.created", subject=made.id)
     database.write_now(lambda connection: projects.insert(connection, made, entry))
     return made
+
+
+def new_message(
+    mints: CountingMint,
+    project: Project,
+    *recipients: str,
+    at: Instant = START,
+    stream: str = "transactional",
+    send_at: Instant | None = None,
+    expires_at: Instant | None = None,
+    tags: tuple[str, ...] = (),
+) -> NewMessage:
+    """Return a message about to be accepted, with one delivery for each recipient."""
+    message = Message(
+        id=MessageId(mints("msg")),
+        project_id=project.id,
+        mode=Mode.LIVE,
+        stream=stream,
+        sender="from@shop.test",
+        subject="Hello",
+        created_at=at,
+        send_at=send_at,
+        expires_at=expires_at or Instant(at + 86_400_000_000),
+        tags=tags,
+        metadata={"order": "7"},
+        header_id="1@shop.test",
+        size=5,
+    )
+    made = [NewDelivery(DeliveryId(mints("dlv")), to, to.rpartition("@")[2], Role.TO) for to in recipients]
+    return NewMessage(message, tuple(made), b"content")
+
+
+def acceptance(
+    project: Project,
+    *messages: NewMessage,
+    at: Instant = START,
+    idempotency: Idempotency | None = None,
+    hold: Hold | None = None,
+) -> Acceptance:
+    """Return a request to accept messages, whose answer lists their deliveries' identifiers and states."""
+    return Acceptance(
+        project.id,
+        at,
+        messages,
+        render=lambda accepted: msgspec.json.encode([[d.id, d.state] for each in accepted for d in each.deliveries]),
+        idempotency=idempotency,
+        hold=hold,
+    )
+
+
+def state_of(database: Database, delivery: str) -> str:
+    """Return the state of a delivery as it stands in its row."""
+    rows = database.read_now(lambda c: bulk.run(c, "SELECT state FROM deliveries WHERE id = ?", (delivery,)))
+    found: str = rows[0][0]
+    return found

@@ -58,6 +58,7 @@ class Counters:
 @dataclass(slots=True)
 class _State:
     pending: int = 0
+    counting: threading.Lock = field(default_factory=threading.Lock)
     closing: bool = False
     broken: bool = False
     counters: Counters = field(default_factory=Counters)
@@ -177,7 +178,8 @@ class Database:
             raise Unavailable("overloaded", "The store is behind; nothing was stored.", retry_after_s=1)
         loop = asyncio.get_running_loop()
         work = _Work(function, item, gathered, patient, loop.create_future(), loop)
-        state.pending += 1
+        with state.counting:
+            state.pending += 1
         self._queue.put(work)
         return await work.future
 
@@ -236,7 +238,7 @@ class Database:
         if engines.is_transient(error) and tries < _TRIES:
             time.sleep(0.005 * tries)
             return works
-        if not engines.is_away(error):
+        if not engines.is_away(error) and not engines.is_transient(error):
             _fail(works, error)
             return []
         _log.warning("store_away", error=type(error.orig).__name__, tries=tries)
@@ -266,7 +268,8 @@ class Database:
         loops: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
         for work in works:
             loops.setdefault(work.loop, []).append(work)
-        self._state.pending -= len(works)
+        with self._state.counting:  # the loop counts up meanwhile
+            self._state.pending -= len(works)
         for loop, answered in loops.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_resolve, answered)

@@ -107,20 +107,24 @@ def reclaim(connection: Connection, *, now: Instant, hold: Hold, limit: int, own
 
 def hand_back(connection: Connection, leases: Sequence[Lease], now: Instant) -> None:
     """Give leases back of which nothing was tried: due again at once, the attempt counted as canceled."""
-    bulk.update(
-        connection,
-        deliveries,
-        keys=("id", "lease_token"),
-        columns=("state", "next_at", "lease_until", "lease_node", "lease_boot", "updated_at"),
-        rows=[(x.delivery_id, x.token, State.QUEUED.value, now, None, None, None, now) for x in leases],
-        condition="deliveries.state = 'sending'",
-    )
+    good = {
+        row[0]
+        for row in bulk.update(
+            connection,
+            deliveries,
+            keys=("id", "lease_token"),
+            columns=("state", "next_at", "lease_until", "lease_node", "lease_boot", "updated_at"),
+            rows=[(x.delivery_id, x.token, State.QUEUED.value, now, None, None, None, now) for x in leases],
+            condition="deliveries.state = 'sending'",
+            returning="deliveries.id",
+        )
+    }
     bulk.update(
         connection,
         attempts,
         keys=("delivery_id", "number"),
         columns=("finished_at", "outcome"),
-        rows=[(x.delivery_id, x.attempt, now, "handed_back") for x in leases],
+        rows=[(x.delivery_id, x.attempt, now, "handed_back") for x in leases if x.delivery_id in good],
     )
 
 
