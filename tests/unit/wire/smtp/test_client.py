@@ -583,3 +583,17 @@ def test_quit_is_answered_and_closes():
 )
 def test_dots_are_stuffed_and_one_is_final(octets, framed):
     assert frame(octets) == framed
+
+
+# The conversation
+
+
+def test_lines_are_kept_with_the_shells_instants_and_notes():
+    client = ready()
+    client.at(7)
+    client.note("<TLS: TLSv1.3>")
+    client.reset()
+    client.at(9)
+    client.receive(b"250-a\r\n250 b\r\n")
+    said = [(each.at, str(each.side), each.text) for each in client.take_conversation()]
+    assert said == [(7, "C", "<TLS: TLSv1.3>"), (7, "C", "RSET"), (9, "S", "250-a"), (9, "S", "250 b")]

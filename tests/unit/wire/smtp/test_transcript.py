@@ -34,3 +34,12 @@ def test_a_long_conversation_loses_its_middle_and_says_so():
         assert taken[HEAD_LINES] == f"<{total - HEAD_LINES - TAIL_LINES} lines left out>"
         assert taken[HEAD_LINES + 1 :] == [str(number) for number in range(total - TAIL_LINES, total)]
         assert transcript.take() == ()
+
+
+def test_a_server_that_talks_on_and_on_is_bounded_too():
+    transcript = Transcript()
+    for _ in range(5000):
+        transcript.received(Reply(250, ("a",)))
+    taken = transcript.take()
+    assert len(taken) == HEAD_LINES + TAIL_LINES + 1
+    assert taken[HEAD_LINES].text == f"<{5000 - HEAD_LINES - TAIL_LINES} lines left out>"
