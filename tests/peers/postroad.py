@@ -98,7 +98,7 @@ class PostroadServer:
 
     def key(self, name: str = "tests", *, mode: str = "live") -> str:
         """Create an API key of the default project."""
-        return str(self.tell("key", "create", name, "--mode", mode)["key"])
+        return str(self.tell("key", "create", name, "--mode", mode)["secret"])
 
     def verified_domain(self, name: str, dns: DnsServer) -> Document:
         """Create a sending domain, put the records it wants into `dns`, and have it verified."""

@@ -67,7 +67,7 @@ def ask(path: Path, request: Request, *, timeout_s: float = _ANSWER_S) -> dict[s
         try:
             with reachable(path) as name:
                 connection.connect(name)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             return None  # a file that nobody listens on was left by a server that was killed
         except PermissionError:
             raise Refused(
