@@ -7,6 +7,7 @@ every handler of Litestar, and answers a repeated Idempotency-Key without runnin
 import asyncio
 import hashlib
 import ipaddress
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +17,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from postroad.http.auth import bearer, check_scope
 from postroad.http.body import read_body
-from postroad.http.documented import query_names_of
+from postroad.http.documented import queries_of
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.limits import Buckets
 from postroad.http.problems import escape, failure
@@ -84,7 +85,7 @@ class Doorkeeper:
         return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._proxies)
 
 
-def check_query(query: bytes, known: frozenset[str]) -> None:
+def check_query(query: bytes, known: Mapping[str, bool]) -> None:
     """Refuse parameters that a route does not know: a misspelt filter must not find everything.
 
     Raises:
@@ -95,14 +96,27 @@ def check_query(query: bytes, known: frozenset[str]) -> None:
     except ValueError as error:
         raise Refused("invalid_request", f"A query has {_QUERY_FIELDS} parameters at the most.") from error
     flaws: list[Flaw] = []
+    seen: set[str] = set()
     for name, value in pairs:
-        bracket = name.find("[") + 1
-        if name not in known and (not bracket or name[:bracket] not in known):
-            flaws.append(Flaw(f"#/query/{escape(name)}", "This parameter is not known here.", "invalid_request"))
-        elif "\0" in name or "\0" in value:
-            flaws.append(Flaw(f"#/query/{escape(name)}", "A parameter holds no NUL.", "invalid_request"))
+        if sentence := _query_flaw(name, value, known, seen):
+            flaws.append(Flaw(f"#/query/{escape(name)}", sentence, "invalid_request"))
+        seen.add(name)
     if flaws:
         raise Refused("invalid_request", flaws[0].detail, flaws=flaws)
+
+
+def _query_flaw(name: str, value: str, known: Mapping[str, bool], seen: Set[str]) -> str | None:
+    bracket = name.find("[") + 1
+    is_text = known.get(name[:bracket] if bracket else name)
+    if is_text is None:
+        return "This parameter is not known here."
+    if name in seen and not bracket:
+        return "This parameter is given more than once."
+    if "\0" in name or "\0" in value:
+        return "A parameter holds no NUL."
+    if not is_text and value.lower() == "null":
+        return "Leave the parameter out instead."  # the framework would take it for a parameter that is not given
+    return None
 
 
 def idempotency_of(scope: HTTPScope, route: str, body: bytes) -> Idempotency | None:
@@ -128,7 +142,8 @@ class Admission:
         self._app = app
         self._services = services
         self._doorkeeper = doorkeeper
-        self._known: dict[BaseRouteHandler, frozenset[str]] = {}
+        self._known: dict[BaseRouteHandler, dict[str, bool]] = {}
+        self._methods: dict[str, str] = {}
         self._in_flight: set[tuple[str, str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -145,14 +160,17 @@ class Admission:
                 await self._doorkeeper.admit(scope, exchange, "read")
             await self._app(scope, receive, send)
             return
-        if opt.get("scope") == "public" or scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS":
+            await self._tell_methods(scope, send)
+            return
+        if opt.get("scope") == "public":
             await self._app(scope, receive, send)
             return
         caller = await self._doorkeeper.admit(scope, exchange, str(opt.get("scope", "full")))
         if scope["query_string"]:
             known = self._known.get(handler)
             if known is None:
-                known = self._known[handler] = query_names_of(handler)
+                known = self._known[handler] = queries_of(handler)
             check_query(scope["query_string"], known)
         if scope["method"] not in MUTATING:
             async with asyncio.timeout(None if opt.get("endless") else _READ_TIMEOUT_S):
@@ -165,6 +183,15 @@ class Admission:
             await self._app(scope, again, send)
         else:
             await self._once(scope, again, send, caller, exchange.idempotency)
+
+    async def _tell_methods(self, scope: HTTPScope, send: Send) -> None:
+        """Answer OPTIONS: the methods of this path, and nothing about other origins."""
+        if not self._methods:
+            for route in scope["litestar_app"].routes:
+                self._methods[route.path_format] = ", ".join(sorted({"OPTIONS", *getattr(route, "methods", ())}))
+        allow = self._methods[scope["path_template"]]
+        await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow.encode())]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _once(self, scope: HTTPScope, receive: Receive, send: Send, caller: Caller, key: Idempotency) -> None:
         """Run a handler unless its answer is kept; keep its answer right after."""

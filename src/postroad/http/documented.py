@@ -16,6 +16,8 @@ class Documented:
     """Type of a body that the handler reads itself; `bytes` for anything."""
     answer: Any = None
     """Type of an answer that the handler encodes itself; `bytes` for anything, `str` for text."""
+    refused: Any = None
+    """Type of an answer that tells of the refusal of every part (422)."""
     example: object = None
     """An example of the body."""
     answer_example: object = None
@@ -31,6 +33,7 @@ def documented(
     *,
     body: Any = None,
     answer: Any = None,
+    refused: Any = None,
     example: object = None,
     answer_example: object = None,
     parameters: tuple[dict[str, Any], ...] = (),
@@ -38,7 +41,7 @@ def documented(
     problems: tuple[int, ...] = (),
 ) -> dict[str, object]:
     """Return what goes into a handler's `opt`."""
-    return {"documented": Documented(body, answer, example, answer_example, parameters, also, problems)}
+    return {"documented": Documented(body, answer, refused, example, answer_example, parameters, also, problems)}
 
 
 def said_of(handler: BaseRouteHandler) -> Documented:
@@ -56,9 +59,16 @@ def parameters_of(handler: BaseRouteHandler) -> list[tuple[FieldDefinition, Para
     ]
 
 
-def query_names_of(handler: BaseRouteHandler) -> frozenset[str]:
-    """Return the names of the query parameters that a handler knows; one that ends in `[` takes any key behind it."""
-    names = {said.name or field.name for field, said in parameters_of(handler) if isinstance(said, QueryParameter)}
+def queries_of(handler: BaseRouteHandler) -> dict[str, bool]:
+    """Return the names of the query parameters that a handler knows, and whether each one may be any text.
+
+    A name that ends in `[` takes any key behind it, as often as one likes.
+    """
+    names = {
+        said.name or field.name: str in {field.annotation, *(inner.annotation for inner in field.inner_types)}
+        for field, said in parameters_of(handler)
+        if isinstance(said, QueryParameter)
+    }
     for parameter in said_of(handler).parameters:
-        names.add(f"{parameter['name']}[" if parameter.get("style") == "deepObject" else parameter["name"])
-    return frozenset(names)
+        names[f"{parameter['name']}[" if parameter.get("style") == "deepObject" else parameter["name"]] = True
+    return names

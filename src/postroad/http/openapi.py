@@ -151,9 +151,9 @@ def _has_schema(kind: Any) -> bool:
 
 def _types(each: _Operation) -> list[Any]:
     """Return the types that need a schema."""
-    return [kind for kind in (each.body, each.answer, *each.documented.also) if _has_schema(kind)] + [
-        _without_none(field) for field, _ in parameters_of(each.handler)
-    ]
+    return [
+        kind for kind in (each.body, each.answer, each.documented.refused, *each.documented.also) if _has_schema(kind)
+    ] + [_without_none(field) for field, _ in parameters_of(each.handler)]
 
 
 def _without_none(field: FieldDefinition) -> Any:
@@ -239,6 +239,15 @@ def _responses(each: _Operation, by_type: Json) -> Json:
     responses = {str(each.handler.status_code): done}
     if each.path == "/readyz":
         responses["503"] = {**done, "description": "It does not take work; the reasons say why."}
+    if each.documented.refused is not None:
+        responses["422"] = {
+            "description": "Refused: as a whole, or each part for a reason of its own.",
+            "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
+            "content": {
+                MEDIA_TYPE: {"schema": by_type[repr(Problem)]},
+                _JSON: {"schema": by_type[repr(each.documented.refused)]},
+            },
+        }
     for status in _possible(each):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
     return dict(sorted(responses.items()))

@@ -134,7 +134,13 @@ class MessagesController(Controller):
         "/batch",
         opt=SEND
         | KEEPS
-        | documented(body=BatchDraft, answer=BatchAccepted, also=(ItemRefused,), example={"messages": [_DRAFT]}),
+        | documented(
+            body=BatchDraft,
+            answer=BatchAccepted,
+            refused=BatchAccepted,
+            also=(ItemRefused,),
+            example={"messages": [_DRAFT]},
+        ),
         status_code=202,
         summary="Send many messages",
     )
