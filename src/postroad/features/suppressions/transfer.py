@@ -39,7 +39,7 @@ class Format(StrEnum):
     @property
     def media_type(self) -> str:
         """What the format is called on the wire."""
-        return "text/csv; charset=utf-8" if self is Format.CSV else "application/x-ndjson"
+        return "text/csv" if self is Format.CSV else "application/x-ndjson"
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):

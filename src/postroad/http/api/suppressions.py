@@ -151,7 +151,7 @@ class SuppressionsController(Controller):
             results=done.results,
         )
 
-    @get("/export", opt=READ, summary="Give out the whole list", media_type="text/csv")
+    @get("/export", opt=READ, summary="Give out the whole list")
     async def give_out(
         self,
         services: GivenServices,
