@@ -47,6 +47,8 @@ class Recomposer:
         self.octets: dict[str, bytes] = {}
 
     async def __call__(self, project: ProjectId, delivery: DeliveryId) -> bytes:
+        if delivery not in self.octets:
+            raise Refused("gone", "The content of this message is no longer kept.")
         return self.octets[delivery]
 
 
@@ -126,7 +128,9 @@ async def open_house(
         limits=IntakeLimits(message_octets=1 << 20),
         batch_limit=settings.limits.batch_messages,
         gate=room,
-        accepted=told.ring,
+        hands=None,
+        due=due,
+        told=told,
     )
     services = Services(
         database=database,

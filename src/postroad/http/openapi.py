@@ -6,7 +6,6 @@ operation has in common (problems, headers, keys) is put in here, once.
 `python -m postroad.http.openapi` prints what is committed as `docs/reference/openapi.json`.
 """
 
-import datetime as dt
 import sys
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -206,8 +205,8 @@ def _parameter(field: FieldDefinition, said: ParameterKwarg, by_type: Json) -> J
     for name, length in (("minLength", said.min_length), ("maxLength", said.max_length), ("pattern", said.pattern)):
         if length is not None:
             schema[name] = length
-    if _without_none(field) is dt.datetime:
-        schema["format"] = "date-time"
+    if said.format is not None:
+        schema["format"] = said.format
     if field.has_default and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)
     parameter: Json = {

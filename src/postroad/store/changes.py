@@ -21,7 +21,7 @@ from postroad.model.message import Message, Mode, decode_content
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.store import bulk, events, reading
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
-from postroad.store.schema import messages
+from postroad.store.schema import blob_uses, messages
 
 _json = msgspec.json.Encoder()
 
@@ -118,7 +118,11 @@ def resend(connection: Connection, wanted: Resending) -> Answer:
     ).one()
     if row.content is None and row.content_sha256 is None:
         raise Refused("gone", "The content of this message is no longer kept.")
-    new = _again(old, chosen, wanted, None if row.content is None else bytes(row.content), row.content_sha256)
+    blobs = tuple(
+        connection.execute(select(blob_uses.c.sha256).where(blob_uses.c.message_id == wanted.message_id)).scalars()
+    )
+    stored = None if row.content is None else bytes(row.content)
+    new = NewMessage(*_again(old, chosen, wanted, stored), stored, row.content_sha256, blobs)
     acceptance = Acceptance(wanted.project_id, wanted.at, [new], wanted.render, idempotency=wanted.idempotency)
     answer = accept(connection, [acceptance])[0]
     if isinstance(answer, Refused):
@@ -143,14 +147,14 @@ def _chosen(connection: Connection, wanted: Resending) -> list[Delivery]:
 
 
 def _again(
-    old: Message, chosen: Sequence[Delivery], wanted: Resending, content: bytes | None, sha256: str | None
-) -> NewMessage:
+    old: Message, chosen: Sequence[Delivery], wanted: Resending, content: bytes | None
+) -> tuple[Message, tuple[NewDelivery, ...]]:
     identifier = MessageId(wanted.mint("msg"))
     header_id = f"{identifier[4:]}@{old.header_id.rpartition('@')[2]}"
     if content is not None and decode_content(content).raw_sha256 is not None:
         header_id = old.header_id  # it stands in the raw message, which is sent as it is
     lifetime = old.expires_at - max(old.created_at, old.send_at or old.created_at)
-    return NewMessage(
+    return (
         replace(
             old,
             id=identifier,
@@ -161,8 +165,6 @@ def _again(
             header_id=header_id,
         ),
         tuple(NewDelivery(DeliveryId(wanted.mint("dlv")), each.recipient, each.domain, each.role) for each in chosen),
-        content,
-        sha256,
     )
 
 

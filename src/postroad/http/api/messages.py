@@ -39,7 +39,8 @@ _METADATA_PARAMETER = {
     "description": "Metadata, as `metadata[key]=value`; may be given more than once.",
     "style": "deepObject",
     "explode": True,
-    "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+    "schema": {"type": "object"},
+    "example": {"user": "42"},
 }
 _DRAFT = {
     "from": "Shop <hello@shop.example>",
@@ -170,8 +171,12 @@ class MessagesController(Controller):
             State | None, QueryParameter(name="state", description="State of at least one delivery.")
         ] = None,
         domain: Annotated[str | None, QueryParameter(description="Domain of at least one recipient.")] = None,
-        since: Annotated[dt.datetime | None, QueryParameter(description="Accepted at this time or later.")] = None,
-        until: Annotated[dt.datetime | None, QueryParameter(description="Accepted before this time.")] = None,
+        since: Annotated[
+            str | None, QueryParameter(format="date-time", description="Accepted at this time or later.")
+        ] = None,
+        until: Annotated[
+            str | None, QueryParameter(format="date-time", description="Accepted before this time.")
+        ] = None,
     ) -> MessagePage:
         """Find messages, newest first; everything that is asked for must hold."""
         labels = [f"meta:{label}" for label in _metadata_asked(request)] + ([f"tag:{tag}"] if tag is not None else [])
@@ -272,8 +277,11 @@ def _metadata_asked(request: Request[Any, Any, Any]) -> Iterator[str]:
             yield f"{name[len(_METADATA) : -1]}={value}"
 
 
-def _instant(name: str, moment: dt.datetime | None) -> Instant | None:
+def _instant(name: str, text: str | None) -> Instant | None:
+    """Return the instant of an RFC 3339 time; numbers, which the framework would take too, are none."""
+    if text is None:
+        return None
     try:
-        return None if moment is None else from_datetime(moment)
+        return from_datetime(msgspec.convert(text, dt.datetime))
     except ValueError as error:
-        raise Refused.field(f"#/query/{name}", f"{str(error).capitalize()}.") from error
+        raise Refused.field(f"#/query/{name}", "A time is written as 2026-01-31T12:00:00Z (RFC 3339).") from error
