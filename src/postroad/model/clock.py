@@ -45,4 +45,4 @@ def from_datetime(moment: datetime) -> Instant:
 
 def to_rfc3339(at: Instant) -> str:
     """Return `at` as RFC 3339 text with microseconds and `Z` (RFC 3339 §5.6)."""
-    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return to_datetime(at).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
