@@ -25,7 +25,7 @@ _SHORT = {
     "POSTROAD_STREAMS_IN_DOUBT_DELAY_S": "2",
     "POSTROAD_STREAMS_IN_DOUBT_ATTEMPTS": "20",
     "POSTROAD_STREAMS_RETRY_DELAYS_S": "1,2,5",
-    "POSTROAD_DELIVERY_LEASE_S": "10",
+    "POSTROAD_DELIVERY_LEASE_S": "45",
     "POSTROAD_DELIVERY_TIMEOUTS_DOT_S": "5",
 }
 """The waits of production, shortened so that a run takes minutes; no rule is switched off."""
