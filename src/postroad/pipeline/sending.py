@@ -6,6 +6,7 @@ from `deliver`, verdicts from `outcomes`.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -116,11 +117,11 @@ class Sending:
         """Take nothing more, hand back what was not begun, and finish what was."""
         self._stopping = True
         self._due.ring()
-        await self._deliverer.drain()
-        while self._tasks:
-            done, _ = await asyncio.wait(self._tasks, timeout=drain_s)
-            if not done:
-                break
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self._deliverer.drain()
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
         for task in self._tasks:
             task.cancel()
         await self._press.close()

@@ -111,7 +111,7 @@ async def test_the_rate_to_a_destination_is_limited(make, server, message):
     began = time.monotonic()
     found = await asyncio.gather(*(deliverer.deliver(ROUTE, message()) for _ in range(24)))
     assert all(attempt.delivered for attempt in found)
-    assert 0.15 < time.monotonic() - began < 3
+    assert time.monotonic() - began > 0.15
 
 
 async def test_a_slow_destination_holds_up_nobody_else(make, names, server, start_server, message):

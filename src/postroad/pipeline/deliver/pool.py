@@ -25,8 +25,10 @@ class Lane:
     refilled: float
     idle: list[Connection] = field(default_factory=list)
     busy: int = 0
-    waiting: deque[asyncio.Future[Connection | None]] = field(default_factory=deque)
+    waiting: deque["Waiter"] = field(default_factory=deque)
     timer: asyncio.TimerHandle | None = None
+    patience: asyncio.TimerHandle | None = None
+    """Rings when the one who has waited longest has waited enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Place:
 
     lane: Lane
     connection: Connection | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Who waits for a place: the future holds it, or None when there will be none."""
+
+    future: asyncio.Future[Place | None]
+    until: float
 
 
 class Pool:
@@ -66,18 +76,16 @@ class Pool:
             return None
         if not lane.waiting and self._may_grant(lane):
             return Place(lane, self._grant(lane))
-        place: asyncio.Future[Connection | None] = self._loop.create_future()
-        lane.waiting.append(place)
+        waiter = Waiter(self._loop.create_future(), self._loop.time() + self._settings.waiting_s)
+        lane.waiting.append(waiter)
+        if lane.patience is None:
+            lane.patience = self._loop.call_at(waiter.until, self._on_patience, lane)
         self._pump(lane)
         try:
-            await asyncio.wait({place}, timeout=self._settings.waiting_s)
+            return await waiter.future
         except asyncio.CancelledError:
-            self._forsake(lane, place)
+            self._forsake(waiter.future)
             raise
-        if place.done() and not place.cancelled():
-            return Place(lane, place.result())
-        place.cancel()
-        return None
 
     def hold(self, connection: Connection) -> None:
         """Note that a connection was made and is in somebody's hands, until it is released or closed."""
@@ -98,10 +106,7 @@ class Pool:
         """Close idle connections, give back what has not begun content, and wait for the rest."""
         self._draining = True
         for lane in self._lanes.values():
-            while lane.waiting:
-                lane.waiting.popleft().cancel()
-            if lane.timer is not None:
-                lane.timer.cancel()
+            _dismiss(lane)
         leaving = [connection for lane in self._lanes.values() for connection in lane.idle]
         for connection in leaving:
             connection.leave()
@@ -149,9 +154,9 @@ class Pool:
     def _pump(self, lane: Lane) -> None:
         """Grant places to those who wait, in their order."""
         while lane.waiting and self._may_grant(lane):
-            place = lane.waiting.popleft()
-            if not place.done():
-                place.set_result(self._grant(lane))
+            waiter = lane.waiting.popleft()
+            if not waiter.future.done():
+                waiter.future.set_result(Place(lane, self._grant(lane)))
         if lane.waiting and lane.timer is None and lane.busy < self._settings.connections_per_destination:
             wait_s = (1 - lane.tokens) / self._settings.messages_per_second
             lane.timer = self._loop.call_later(max(wait_s, 0.001), self._on_tokens, lane)
@@ -160,12 +165,17 @@ class Pool:
         lane.timer = None
         self._pump(lane)
 
-    def _forsake(self, lane: Lane, place: asyncio.Future[Connection | None]) -> None:
+    def _on_patience(self, lane: Lane) -> None:
+        """Send those away who have waited long enough; they stand in the order in which they came."""
+        now = self._loop.time()
+        while lane.waiting and (lane.waiting[0].future.done() or lane.waiting[0].until <= now):
+            _answer(lane.waiting.popleft(), None)
+        lane.patience = self._loop.call_at(lane.waiting[0].until, self._on_patience, lane) if lane.waiting else None
+
+    def _forsake(self, future: asyncio.Future[Place | None]) -> None:
         """Take back a place whose asker was cancelled, which may have been granted in the same moment."""
-        if place.done() and not place.cancelled():
-            self.release(lane, place.result())
-        else:
-            place.cancel()
+        if future.done() and not future.cancelled() and (place := future.result()) is not None:
+            self.release(place.lane, place.connection)
 
     def _keep(self, lane: Lane, connection: Connection) -> None:
         settings = self._settings
@@ -203,3 +213,17 @@ class Pool:
                     del self._lanes[lane.key]
         if self._lanes:
             self._sweeper = self._loop.call_later(min(_SWEEP_S, self._settings.idle_s), self._sweep)
+
+
+def _dismiss(lane: Lane) -> None:
+    """Send away everyone who waits in a lane."""
+    while lane.waiting:
+        _answer(lane.waiting.popleft(), None)
+    for timer in (lane.timer, lane.patience):
+        if timer is not None:
+            timer.cancel()
+
+
+def _answer(waiter: Waiter, place: Place | None) -> None:
+    if not waiter.future.done():
+        waiter.future.set_result(place)
