@@ -83,7 +83,6 @@ class House:
         """The loops of the scheduler role, by name."""
         return {
             "domains": self.senders.recheck_forever,
-            "key_uses": self.keys.record_uses_forever,
             "retention": self.retention.run,
         }
 

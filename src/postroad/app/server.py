@@ -74,6 +74,8 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         await stack.enter_async_context(serve_administration(house))
         stack.push_async_callback(house.sending.stop, settings.delivery.drain_s)
         loops: dict[str, Callable[[], Awaitable[None]]] = {"room": house.room.watch}
+        if roles & {"http", "smtp"}:
+            loops["key_uses"] = house.keys.record_uses_forever
         if "delivery" in roles:
             loops["delivery"] = house.sending.run
         if "notifier" in roles:

@@ -5,7 +5,6 @@ know what the world sees now, so nothing is remembered here.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -82,15 +81,6 @@ class Lookup:
         if answer.rrset is None:
             return Found()
         return Found(tuple([_text(record) for record in _sorted(answer.rrset)]))
-
-
-def is_address(text: str) -> bool:
-    """Whether this is an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _sorted(records: Iterable[dns.rdata.Rdata]) -> list[dns.rdata.Rdata]:
