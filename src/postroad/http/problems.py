@@ -27,6 +27,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "The method does not fit this resource"),
     "conflict": (409, "The state of the resource does not allow this"),
+    "too_many_webhooks": (409, "The project has all the webhooks it may have"),
     "already_exists": (409, "It exists already"),
     "force_required": (409, "This needs to be forced"),
     "idempotency_in_flight": (409, "A request with this Idempotency-Key is still being worked on"),
@@ -46,6 +47,9 @@ STATUSES: dict[str, tuple[int, str]] = {
     "low_disk": (503, "The server is short of disk space"),
     "backlog_full": (503, "Too many deliveries wait already"),
     "draining": (503, "The server is stopping"),
+    "busy": (503, "The server is busy"),
+    "master_key_changed": (503, "The server has another master key than before"),
+    "secret_unreadable": (503, "A stored secret is damaged"),
     "timeout": (503, "The request took too long"),
 }
 """Every code with its HTTP status and title. A refusal whose code is not in here is an invalid request (422)."""

@@ -14,7 +14,6 @@ from postroad.model.clock import Instant, from_datetime, to_rfc3339
 from postroad.model.errors import Refused
 from postroad.model.reason import Reason
 from postroad.model.suppression import Cause, Suppression
-from postroad.store.suppressions import Put
 from postroad.wire.address import AddressError, parse_mailbox
 
 MOST_LINES: Final = 100_000
@@ -60,7 +59,7 @@ class LineResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     line: int
     address: str
-    status: Put | str
+    status: str
     """`added`, `changed`, `already_listed` or `refused`."""
     detail: str = ""
 
