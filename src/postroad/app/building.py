@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
+from postroad.app.development import DevelopmentSenders
 from postroad.app.metrics import collect
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
@@ -165,9 +166,10 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     senders = Senders(
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
+    outfitter = DevelopmentSenders(senders, settings.data.directory) if dev else senders
     dresser = Dresser(
         blobs=blobs,
-        senders=senders,
+        senders=outfitter,
         streams=streams,
         list_headers=Unsubscribing(settings.http.public_url, vault.derive("tokens")).headers,
         verp_key=vault.derive("return path"),
@@ -227,7 +229,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
             told=told,
         ),
         sending=sending,
-        recompose=Recomposer(database=database, dresser=dresser, press=press, cabinet=senders),
+        recompose=Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter),
         retention=Retention(database, blobs, clock, settings.retention),
     )
 

@@ -14,16 +14,25 @@ from postroad.app import logs
 from postroad.app.administration import serve_administration
 from postroad.app.building import House, open_house
 from postroad.app.greeting import greet
+from postroad.app.node import DirectoryTaken
+from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
 from postroad.config import Settings
+from postroad.model.errors import Refused
+from postroad.store.engines import AlreadyOpen
+from postroad.store.migrate import SchemaNewer
+from postroad.store.vault import MasterKeyError
 
 _log = structlog.get_logger("postroad.server")
 _HTTP_DRAIN_S = 10
 _RESTART_S = 1.0
 
 
-class CannotStart(Exception):  # noqa: N818 - a sentence for the operator
+class CannotStart(Refused):
     """The server cannot start as things are; the text says what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("cannot_start", sentence)
 
 
 def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
@@ -33,6 +42,10 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
         settings: of this process.
         dev: whether this is `postroad dev`: greet, and have a project, a key and an SMTP listener ready.
         roles: which roles to run; None: all.
+
+    Raises:
+        CannotStart: something outside has to be put right first.
+        Unavailable: the database does not answer.
     """
     logs.configure(settings)
     uvloop.run(
@@ -41,7 +54,7 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
 
 
 async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None:
-    house = await open_house(settings, dev=dev)
+    house = await _open(settings, dev=dev)
     try:
         async with _running(house, roles):
             if dev:
@@ -52,6 +65,18 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
     finally:
         await house.close()
     _log.info("stopped")
+
+
+async def _open(settings: Settings, *, dev: bool) -> House:
+    try:
+        return await open_house(settings, dev=dev)
+    except (DirectoryTaken, AlreadyOpen, SchemaNewer, MasterKeyError, UnknownProject) as problem:
+        raise CannotStart(str(problem)) from None
+    except OSError as problem:
+        raise CannotStart(
+            f"the data directory {settings.data.directory} cannot be used: {problem.strerror}. Give it to the user "
+            "that runs Postroad, or choose another with POSTROAD_DATA_DIRECTORY."
+        ) from None
 
 
 async def _told_to_stop() -> None:

@@ -75,9 +75,8 @@ async def _open(settings: Settings, *, development: bool) -> House:
     except (SchemaNewer, MasterKeyError) as problem:
         raise Refused("cannot_open", str(problem)) from None
     except OSError as problem:
-        raise Refused(
-            "cannot_open", f"The data directory {settings.data.directory} cannot be used: {problem.strerror}."
-        ) from None
+        where = problem.filename or settings.data.directory
+        raise Refused("cannot_open", f"{where} cannot be used: {problem.strerror}.") from None
     house.settings = settings
     return house
 
