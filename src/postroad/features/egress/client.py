@@ -28,7 +28,7 @@ class Trouble(StrEnum):
     TIMEOUT = "timeout"
     CLOSED = "closed"
     PROTOCOL = "protocol"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - the name of a trouble
     """Nothing was sent, because the request could not be signed."""
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final, Protocol
 
 import msgspec
-from sqlalchemy.engine import Connection
 
 from postroad.features.suppressions.transfer import (
     NOTE_CHARACTERS,
@@ -24,7 +23,7 @@ from postroad.model.reason import Reason
 from postroad.model.stream import Stream
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.model.token import Unsubscribe
-from postroad.store import audit, projects
+from postroad.store import Connection, audit, projects
 from postroad.store import suppressions as store
 from postroad.store.database import Database
 from postroad.wire.address import AddressError, parse_mailbox

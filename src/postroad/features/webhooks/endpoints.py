@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy.engine import Connection
 
 from postroad.features.egress import BadUrl, Policy, parse_target
 from postroad.features.webhooks.notifier import Wake
@@ -17,7 +16,7 @@ from postroad.model.errors import Flaw, Refused
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import EventId, Mint, ProjectId, WebhookId, event_id, event_seq
 from postroad.model.webhook import DisabledBecause, Health, Push, PushState, Webhook
-from postroad.store import audit, events, pushes
+from postroad.store import Connection, audit, events, pushes
 from postroad.store import webhooks as store
 from postroad.store.database import Database
 from postroad.wire.webhook import SECRET_OCTETS, WebhookError, format_secret, parse_secret

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
-from sqlalchemy.engine import Connection
 
 from postroad.config.tree import Webhooks as Settings
 from postroad.features.egress import Answer, Egress, Failure, Trouble
@@ -28,7 +27,7 @@ from postroad.model.clock import DAY, SECOND, Clock, Instant, after
 from postroad.model.errors import Unavailable
 from postroad.model.event import Event, EventType, NewEvent
 from postroad.model.webhook import DisabledBecause, Health, Push, PushState, Try, Webhook
-from postroad.store import events, pushes, webhooks
+from postroad.store import Connection, events, pushes, webhooks
 from postroad.store.database import Database
 from postroad.wire.webhook import sign
 
