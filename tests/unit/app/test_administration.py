@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from peers.dns import txt
 from postroad.app.administration import administer
 from postroad.app.administration.operations import OPERATIONS
-from postroad.config import RouteKind, RouteRule
+from postroad.config import RouteKind, RouteRule, Secret
 from postroad.model.clock import Instant
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import ProjectId, event_id
@@ -262,19 +262,21 @@ def test_a_list_is_taken_in_entry_by_entry(told):
         {"address": "ann@a.example", "stream": "broadcast", "reason": "unsubscribe"},
         {"address": "bob@a.example", "reason": "550 5.1.1 no such user"},
         {"address": "bob@a.example"},
+        {"address": "eve@a.example", "reason": "other", "note": "said so"},
         {"address": "nobody"},
         {"address": 7},
     ]
     answer = told("suppression.import", entries=entries)
-    assert (answer["added"], answer["present"]) == (2, 1)
+    assert (answer["added"], answer["present"]) == (3, 1)
     assert [error["address"] for error in answer["errors"]] == ["nobody", ""]
     found = told("suppression.list")["data"]
-    assert [(row["scope"], row["cause"], row["note"]) for row in found] == [
+    assert {(row["scope"], row["cause"], row["note"]) for row in found} == {
         ("broadcast", "unsubscribe", ""),
         ("*", "import", "550 5.1.1 no such user"),
-    ]
+        ("*", "import", "said so"),
+    }
     again = told("suppression.import", entries=found)
-    assert (again["added"], again["present"], again["errors"]) == (0, 2, [])
+    assert (again["added"], again["present"], again["errors"]) == (0, 3, [])
 
 
 def test_the_list_comes_in_pages(told):
@@ -416,3 +418,13 @@ def test_a_directory_that_cannot_be_used_is_told(settings, tmp_path):
     elsewhere = replace(settings, data=replace(settings.data, directory=tmp_path / "file" / "data"))
     refusal = refused(administer, elsewhere, "project.list", {})
     assert (refusal.code, "Not a directory" in refusal.detail) == ("cannot_open", True)
+
+
+def test_a_database_that_cannot_be_reached_is_told_without_its_password(settings):
+    url = Secret("postgresql://postroad:secret@127.0.0.1:1/postroad")
+    away = replace(settings, database=replace(settings.database, url=url))
+    with pytest.raises(Unavailable) as raised:
+        administer(away, "queue", {})
+    assert raised.value.code == "store_unavailable"
+    assert "refused" in raised.value.detail
+    assert "secret" not in raised.value.detail
