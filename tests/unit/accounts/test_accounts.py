@@ -277,6 +277,24 @@ async def test_revoking_twice_keeps_the_first_time(keys: Keys, project: Project,
         await keys.revoke(project.id, KeyId("key_unknown"), actor="cli")
 
 
+async def test_only_an_api_key_can_be_adopted(keys: Keys, project: Project) -> None:
+    with pytest.raises(Refused) as refused:
+        await keys.adopt(project.id, "k", "pr_live_mistyped", actor="cli")
+    assert _code(refused) == "invalid_request"
+
+
+async def test_the_loop_goes_on_when_a_write_fails(keys: Keys, project: Project, database: Database) -> None:
+    made = await keys.create(project.id, "ci", actor="cli")
+    await keys.authenticate(made.secret, "192.0.2.1")
+    database.write_now(lambda c: c.exec_driver_sql("ALTER TABLE api_keys RENAME TO gone"))
+    loop = asyncio.ensure_future(keys.record_uses_forever(every_s=0.001))
+    await asyncio.sleep(0.05)
+    assert not loop.done()
+    loop.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loop
+
+
 # --- the first start -------------------------------------------------------------------------------------------------
 
 
