@@ -4,7 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 
+from postroad.model.errors import Unavailable
 from postroad.store.database import Database
 from postroad.store.engines import MIGRATION_LOCK
 from postroad.store.migrations import HEAD
@@ -29,8 +31,9 @@ def migrate(database: Database) -> bool:
 
     Raises:
         SchemaNewer: the store stands at a step that this release does not know.
+        Unavailable: the database does not answer.
     """
-    with database.engine.connect() as connection:
+    with _connect(database) as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
             connection.commit()
@@ -41,6 +44,18 @@ def migrate(database: Database) -> bool:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
                 connection.commit()
+
+
+def _connect(database: Database) -> Connection:
+    try:
+        return database.engine.connect()
+    except OperationalError as error:
+        said = str(error.orig).partition("\n")[0]
+        raise Unavailable(
+            "store_unavailable",
+            f"The database does not answer ({said}). Start it, or correct POSTROAD_DATABASE_URL.",
+            retry_after_s=5,
+        ) from error
 
 
 def _migrate(connection: Connection) -> bool:
