@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from postroad.config.loading import Problem
 from postroad.config.tree import RouteKind, Settings
 
+_SMTP_PORT = 25
+
 
 def for_development(settings: Settings) -> Settings:
     """Return the settings under which nothing leaves the machine and nothing has to be set up first."""
@@ -94,11 +96,13 @@ def _routes(settings: Settings) -> Iterator[Problem]:
 
 
 def _reach(settings: Settings) -> Iterator[Problem]:
-    if settings.delivery.allow_private_addresses:
+    # The Internet's exchangers listen on port 25: who speaks to another port is in a closed network of their own.
+    if settings.delivery.allow_private_addresses and settings.delivery.mx_port == _SMTP_PORT:
         yield Problem(
             "delivery.allow_private_addresses",
             "delivery.allow_private_addresses lets anybody's MX record point into your network. Set it to false, and "
-            "reach an internal server as a relay.",
+            "reach an internal server as a relay; or, in a closed network, give its exchangers a port of their own "
+            "with delivery.mx_port.",
         )
     if settings.webhooks.allow_private_addresses:
         yield Problem(

@@ -205,7 +205,11 @@ class Delivery(msgspec.Struct, frozen=True):
     ] = ()
     dns_timeout_s: Annotated[float, Say("Time allowed for one DNS question with its retries.", 0.1, 60)] = 10
     allow_private_addresses: Annotated[
-        bool, Say("Whether mail exchangers may have loopback and private addresses; for tests and closed networks.")
+        bool,
+        Say(
+            "Whether mail exchangers may have loopback and private addresses; for tests and closed networks, and with "
+            "another mx_port than 25 only."
+        ),
     ] = False
     concurrency: Annotated[int, Say("Deliveries in flight in this process.", 1, 100_000)] = 1000
     connections_per_destination: Annotated[int, Say("Connections to one destination at a time.", 1, 1000)] = 10

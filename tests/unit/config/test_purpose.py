@@ -72,6 +72,7 @@ def test_an_unsafe_setting_is_named(unsafe, changes, setting):
         {"http_host": "localhost"},
         {"http_host": "::1"},
         {"delivery_route": "relay", "delivery_relay_url": "smtp://relay.example.com"},
+        {"delivery_allow_private_addresses": "true", "delivery_mx_port": "2525"},
         {"data_directory": "/nonexistent/data"},
     ],
 )
