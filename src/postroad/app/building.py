@@ -3,14 +3,9 @@
 import base64
 import os
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-
-from litestar.types import ASGIApp
-from prometheus_client import CollectorRegistry
 
 from postroad.app.development import DevelopmentSenders
-from postroad.app.metrics import collect
+from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
@@ -19,11 +14,11 @@ from postroad.config import Settings, split_endpoint
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
 from postroad.features.egress import Policy as EgressPolicy
+from postroad.features.egress.network import dns_resolver
 from postroad.features.senders import Lookup, Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.webhooks import Notifier, Webhooks
-from postroad.http import server as http_server
-from postroad.http.services import Readiness, Services
+from postroad.http.services import Readiness
 from postroad.model.clock import SECOND
 from postroad.model.delivery import Hold
 from postroad.pipeline.deliver import Deliverer, DeliverSettings
@@ -45,81 +40,6 @@ _IDLE_ALONE_S = 5.0
 """How long a lone node sleeps when nothing wakes it."""
 _IDLE_SHARED_S = 0.5
 """The same where other nodes commit too, whose wake-ups do not reach this one."""
-
-
-@dataclass(slots=True, kw_only=True)
-class House:
-    """All parts of a server, in the order in which they were built."""
-
-    settings: Settings
-    dev: bool
-    node: Node
-    clock: WallClock
-    mint: Minter
-    vault: Vault
-    database: Database
-    blobs: Blobs
-    due: WakeUp
-    told: WakeUp
-    projects: Projects
-    keys: Keys
-    streams: Streams
-    senders: Senders
-    suppressions: Suppressions
-    webhooks: Webhooks
-    notifier: Notifier
-    egress: Egress
-    room: Room
-    readiness: Readiness
-    intake: Intake
-    sending: Sending
-    recompose: Recomposer
-    retention: Retention
-    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
-    http_port: int = 0
-    smtp_port: int = 0
-
-    @property
-    def scheduled(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """The loops of the scheduler role, by name."""
-        return {
-            "domains": self.senders.recheck_forever,
-            "retention": self.retention.run,
-        }
-
-    def http_application(self) -> ASGIApp:
-        """Return the HTTP application."""
-        collect(self.metrics, self)
-        return http_server.build(
-            Services(
-                database=self.database,
-                clock=self.clock,
-                mint=self.mint,
-                settings=self.settings,
-                keys=self.keys,
-                intake=self.intake,
-                senders=self.senders,
-                blobs=self.blobs,
-                recompose=self.recompose,
-                event_signal=self.told,
-                projects=self.projects,
-                streams=self.streams,
-                domains=self.senders,
-                suppressions=self.suppressions,
-                webhooks=self.webhooks,
-                token_key=self.vault.derive("tokens"),
-                due=self.due,
-                gate=self.room.gate,
-                readiness=self.readiness,
-                metrics=self.metrics,
-            )
-        )
-
-    async def close(self) -> None:
-        """Give everything back that was opened."""
-        await self.egress.aclose()
-        self.database.close()
-        self.node.release()
 
 
 async def open_house(settings: Settings, *, dev: bool) -> House:
@@ -192,7 +112,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     )
     room = _room(settings, database)
     policy = _egress_policy(settings)
-    egress = Egress(policy)
+    egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     return House(
         settings=settings,
         dev=dev,

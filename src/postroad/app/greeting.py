@@ -1,18 +1,15 @@
 """What `postroad dev` prints: where things are, a key, and a command to paste."""
 
 import secrets
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from postroad.app.house import House
 from postroad.features.accounts import development_key, ensure_default_project
 
-if TYPE_CHECKING:
-    from postroad.app.building import House
 
-
-async def greet(house: "House") -> None:
+async def greet(house: House) -> None:
     """Make the default project and its key ready, and print how to use them."""
     project = await ensure_default_project(house.projects)
     key = await development_key(house.keys, project, house.settings.data.directory, secrets.token_bytes(32))

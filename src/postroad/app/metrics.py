@@ -1,17 +1,15 @@
 """What `/metrics` shows of the road; the HTTP door adds its own. The names are in docs/reference/metrics.md."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from postroad.app.building import House
+from postroad.app.house import House
 
 
-def collect(registry: CollectorRegistry, house: "House") -> None:
+def collect(registry: CollectorRegistry, house: House) -> None:
     """Let `registry` read the house whenever somebody asks."""
     registry.register(_Road(house))
 
@@ -19,7 +17,7 @@ def collect(registry: CollectorRegistry, house: "House") -> None:
 class _Road(Collector):
     """Reads what the parts count anyway."""
 
-    def __init__(self, house: "House") -> None:
+    def __init__(self, house: House) -> None:
         self._house = house
 
     def collect(self) -> Iterator[Metric]:

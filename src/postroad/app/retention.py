@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy.engine import Connection
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after
-from postroad.store import retention
+from postroad.store import Connection, retention
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 

@@ -12,8 +12,10 @@ import uvloop
 
 from postroad.app import logs
 from postroad.app.administration import serve_administration
-from postroad.app.building import House, open_house
+from postroad.app.building import open_house
+from postroad.app.door import http_door
 from postroad.app.greeting import greet
+from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
 from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
@@ -106,9 +108,10 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         if "notifier" in roles:
             loops["notifier"] = house.notifier.run
         if "scheduler" in roles:
-            loops |= house.scheduled
+            loops |= {"domains": house.senders.recheck_forever, "retention": house.retention.run}
         tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
-        stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() != "delivery"])
+        stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() not in ("delivery", "notifier")])
+        stack.push_async_callback(_finish, house, [task for task in tasks if task.get_name() == "notifier"])
         if "smtp" in roles and house.dev:
             listener = listen(settings.smtp.host, settings.smtp.port, "POSTROAD_SMTP_PORT")
             house.smtp_port = listener.getsockname()[1]
@@ -130,6 +133,14 @@ async def _keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
             return
 
 
+async def _finish(house: House, notifier: list[asyncio.Task[None]]) -> None:
+    """Let webhook requests in flight finish."""
+    house.notifier.stop()
+    if notifier:
+        await asyncio.wait(notifier, timeout=house.settings.webhooks.timeout_s + 5)
+    await _cancel(notifier)
+
+
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
@@ -144,7 +155,7 @@ async def _http(house: House) -> AsyncIterator[None]:
     house.http_port = listener.getsockname()[1]
     server = uvicorn.Server(
         uvicorn.Config(
-            house.http_application(),
+            http_door(house),
             http="httptools",
             loop="none",
             lifespan="off",

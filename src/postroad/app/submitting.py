@@ -1,7 +1,6 @@
 """The SMTP listener of `postroad dev`: what any application on this machine hands over goes to the default project."""
 
-from typing import TYPE_CHECKING
-
+from postroad.app.house import House
 from postroad.features.accounts import ensure_default_project
 from postroad.model.ids import KeyId
 from postroad.model.message import Mode
@@ -10,11 +9,8 @@ from postroad.smtpd.listener import Listener
 from postroad.smtpd.submission import Submission
 from postroad.wire.smtp.server_settings import ServerSettings
 
-if TYPE_CHECKING:
-    from postroad.app.building import House
 
-
-def submission(house: "House") -> Listener:
+def submission(house: House) -> Listener:
     """Return the listener of a house."""
 
     async def default() -> Caller:

@@ -7,15 +7,16 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from postroad.model.attempt import Attempt
-from postroad.model.clock import Instant
+from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.composition import Recipe
 from postroad.model.delivery import Lease
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import SuppressionId
-from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
+from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.model.verdict import Verdict
 from postroad.store import bulk, events
-from postroad.store.schema import attempts, deliveries, suppressions
+from postroad.store.schema import attempts, deliveries
+from postroad.store.suppressions import put
 
 _encoder = msgspec.json.Encoder()
 
@@ -66,29 +67,33 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
         columns=("started_at", "finished_at", "outcome", "digest", "recipe", "document"),
         rows=[_attempt_row(s) for s in settlements if s.lease.delivery_id in good],
     )
-    _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
     events.append(connection, [e for s in settlements for e in _events(s, s.lease.delivery_id in good)])
+    _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
     return [s.lease.delivery_id in good for s in settlements]
 
 
 def _suppress(connection: Connection, settlements: list[Settlement]) -> None:
-    """Put the recipients on their projects' lists; one who is there already stays with the first cause."""
-    bulk.insert_new(
-        connection,
-        suppressions,
-        (
-            "id", "project_id", "scope", "folded", "address", "cause", "author", "evidence", "message_id",
-            "delivery_id", "created_at",
-        ),
-        [
-            (
-                s.suppression_id, s.lease.project_id, WHOLE_PROJECT, fold(s.lease.recipient), s.lease.recipient,
-                Cause.BOUNCE.value, "system", _encoder.encode(s.verdict.reason).decode(), s.lease.message_id,
-                s.lease.delivery_id, s.at,
+    """Put the recipients on their projects' lists."""
+    by_time: dict[Instant, list[Suppression]] = {}
+    for s in settlements:
+        if s.suppression_id is None:
+            raise ValueError("a verdict that suppresses needs an identifier for the suppression")
+        by_time.setdefault(s.at, []).append(
+            Suppression(
+                id=s.suppression_id,
+                project_id=s.lease.project_id,
+                scope=WHOLE_PROJECT,
+                address=s.lease.recipient,
+                cause=Cause.BOUNCE,
+                author="system",
+                created_at=s.at,
+                evidence=s.verdict.reason,
+                message_id=s.lease.message_id,
+                delivery_id=s.lease.delivery_id,
             )
-            for s in settlements
-        ],
-    )  # fmt: skip
+        )
+    for at, entries in by_time.items():
+        put(connection, entries, at)
 
 
 def _settled_row(s: Settlement) -> bulk.Row:
@@ -117,17 +122,11 @@ def _attempt_row(s: Settlement) -> bulk.Row:
 def _events(s: Settlement, good: bool) -> list[NewEvent]:
     kind = s.verdict.event
     if not good:
-        tried = s.attempt is not None and (s.attempt.delivered or s.attempt.in_doubt)
+        tried = s.attempt is not None and (s.attempt.delivered or s.verdict.in_doubt)
         kind = EventType.DUPLICATE_SUSPECTED if tried else None
     if kind is None:
         return []
-    told = [_event(s, kind, _encoder.encode(_facts(s)))]
-    if good and s.verdict.suppress:
-        added = {
-            "id": s.suppression_id, "address": s.lease.recipient, "cause": Cause.BOUNCE, "scope": WHOLE_PROJECT
-        }  # fmt: skip
-        told.append(_event(s, EventType.SUPPRESSION_ADDED, _encoder.encode({"suppression": added})))
-    return told
+    return [_event(s, kind, _encoder.encode(_facts(s)))]
 
 
 def _event(s: Settlement, kind: EventType, data: bytes) -> NewEvent:
@@ -146,7 +145,7 @@ def _facts(s: Settlement) -> dict[str, object]:
     """What an event says of the attempt behind it (semantics of the event envelope)."""
     facts: dict[str, object] = {"reason": s.verdict.reason}
     if s.verdict.next_at is not None:
-        facts["next_attempt_at"] = s.verdict.next_at
+        facts["next_attempt_at"] = to_rfc3339(s.verdict.next_at)
     if s.attempt is None:
         return facts
     attempt: dict[str, object] = {"number": s.lease.attempt, "phase": s.attempt.phase, "route": s.attempt.route}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from postroad.config import Settings
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 
 def administer(settings: Settings, operation: str, arguments: dict[str, object]) -> dict[str, object]:

@@ -25,7 +25,7 @@ from postroad.model.message import Mode
 from postroad.model.project import ApiKey, KeyLimits, KeyScope, Project
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 
 class NewProject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,8 @@ import structlog
 from msgspec.structs import replace
 
 from postroad.app.administration.operations import Operation, Prepared, find
-from postroad.app.building import House, open_house
+from postroad.app.building import open_house
+from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
 from postroad.config import LogLevel, RouteKind, Settings, for_development
 from postroad.model.errors import Refused

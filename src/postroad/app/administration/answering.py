@@ -15,7 +15,7 @@ from postroad.app.administration.operations import find
 from postroad.model.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 _log = structlog.get_logger("postroad.administration")
 _AT_ONCE: Final = 8

@@ -21,7 +21,7 @@ from postroad.model.ids import WebhookId, event_id
 from postroad.model.webhook import Push, Webhook
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 _LATEST: Final = 100
 

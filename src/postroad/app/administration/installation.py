@@ -13,7 +13,7 @@ from postroad.store import migrate as migrations
 from postroad.store.overview import overview
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 _DESTINATIONS: Final = 20
 

@@ -15,7 +15,7 @@ from postroad.pipeline.intake import Draft
 from postroad.wire import parse
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 
 class NewMail(OfProject, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from postroad.model.errors import Flaw, Refused
 from postroad.model.project import Project
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 ACTOR: Final = "cli"
 """Who did it, in the audit."""

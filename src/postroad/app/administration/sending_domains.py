@@ -17,7 +17,7 @@ from postroad.features.senders import DomainShown, DomainWithKeys
 from postroad.model.domain import Domain, RecordState
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 _DIFFERENT: Final = "different"
 

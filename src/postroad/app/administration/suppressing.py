@@ -24,7 +24,7 @@ from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.store.suppressions import Filter
 
 if TYPE_CHECKING:
-    from postroad.app.building import House
+    from postroad.app.house import House
 
 
 class Page(OfProject, frozen=True, kw_only=True):

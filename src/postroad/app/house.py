@@ -1,0 +1,62 @@
+"""All parts of a server, as the roles and commands find them."""
+
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from postroad.app.node import Minter, Node, WallClock
+from postroad.app.retention import Retention
+from postroad.config import Settings
+from postroad.features.accounts import Keys, Projects, Streams
+from postroad.features.egress import Egress
+from postroad.features.senders import Senders
+from postroad.features.suppressions import Suppressions
+from postroad.features.webhooks import Notifier, Webhooks
+from postroad.http.services import Readiness
+from postroad.pipeline.intake import Intake
+from postroad.pipeline.recompose import Recomposer
+from postroad.pipeline.sending import Sending
+from postroad.store.blobs import Blobs
+from postroad.store.database import Database
+from postroad.store.room import Room
+from postroad.store.vault import Vault
+from postroad.store.wakeup import WakeUp
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """All parts of a server, in the order in which they were built."""
+
+    settings: Settings
+    dev: bool
+    node: Node
+    clock: WallClock
+    mint: Minter
+    vault: Vault
+    database: Database
+    blobs: Blobs
+    due: WakeUp
+    told: WakeUp
+    projects: Projects
+    keys: Keys
+    streams: Streams
+    senders: Senders
+    suppressions: Suppressions
+    webhooks: Webhooks
+    notifier: Notifier
+    egress: Egress
+    room: Room
+    readiness: Readiness
+    intake: Intake
+    sending: Sending
+    recompose: Recomposer
+    retention: Retention
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    http_port: int = 0
+    smtp_port: int = 0
+
+    async def close(self) -> None:
+        """Give everything back that was opened."""
+        await self.egress.aclose()
+        self.database.close()
+        self.node.release()
