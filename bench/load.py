@@ -8,6 +8,7 @@ answered. Open loop (`rate`): requests are due at fixed times, and latency count
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -232,9 +233,11 @@ class Load:
     def outcome(self) -> Outcome:
         """Wait for the end."""
         document = self._out.read()
-        self._process.wait()
+        status = self._process.wait()
         self._in.close()
         self._out.close()
+        if status != 0:
+            raise RuntimeError(f"the load generator ended with {status}")
         return msgspec.json.decode(document, type=Outcome)
 
 
@@ -244,7 +247,10 @@ def main() -> None:
     async def generate() -> Outcome:
         return await Generator(plan).run()
 
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(generate())))
+    outcome = msgspec.json.encode(uvloop.run(generate()))
+    # Under PYTHONUNBUFFERED the standard stream is raw and may write less than all of it; this one is buffered.
+    with os.fdopen(sys.stdout.fileno(), "wb", closefd=False) as out:
+        out.write(outcome)
 
 
 if __name__ == "__main__":
