@@ -23,8 +23,6 @@ from postroad.model.attempt import Attempt
 from postroad.model.composition import Recipe
 
 _RESERVED_OCTETS = 16 * 1024 * 1024
-"""What a file holds at least; when it is full, a new one is begun with the open notes alone."""
-
 
 _OPEN = msgspec.Raw(b"null")
 
@@ -54,15 +52,17 @@ _attempt = msgspec.json.Decoder(Attempt)
 class Journal:
     """The notes of one node, in one file that grows until it is compacted."""
 
-    def __init__(self, path: Path, boot_id: str) -> None:
+    def __init__(self, path: Path, boot_id: str, *, reserved_octets: int = _RESERVED_OCTETS) -> None:
         """Read what an earlier process left, and go on from there.
 
         Args:
             path: the file.
             boot_id: of the machine: tells a restart of the process from a restart of the machine.
+            reserved_octets: what a file holds at least; when it is full, a new one is begun with the open notes alone.
         """
         self._path = path
         self._boot_id = boot_id
+        self._reserved_octets = reserved_octets
         self._open, self.complete = _read(path, boot_id)
         self._at = 0
         self._begin()
@@ -112,7 +112,7 @@ class Journal:
         octets = b"\n".join(lines) + b"\n"
         partial = self._path.with_suffix(".new")
         with partial.open("w+b") as file:
-            os.posix_fallocate(file.fileno(), 0, max(_RESERVED_OCTETS, 2 * len(octets)))
+            os.posix_fallocate(file.fileno(), 0, max(self._reserved_octets, 2 * len(octets)))
             self._map = mmap.mmap(file.fileno(), 0)
         self._map[: len(octets)] = octets
         self._at = len(octets)
@@ -137,13 +137,25 @@ def _read(path: Path, boot_id: str) -> tuple[dict[tuple[str, int], Note], bool]:
         return {}, True
     try:
         head = msgspec.json.decode(lines[0], type=_Head)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}, False
     notes: dict[tuple[str, int], Note] = {}
-    for line in lines[1:]:
-        try:
-            note = _decoder.decode(line)
-        except msgspec.DecodeError:
-            continue  # the last line of a killed process, or an empty one
-        notes[note.delivery_id, note.attempt] = note
-    return notes, head.complete and head.boot == boot_id
+    complete = head.complete and head.boot == boot_id
+    for place, line in enumerate(lines[1:], 2):
+        note = _read_note(line)
+        if note is not None:
+            notes[note.delivery_id, note.attempt] = note
+        elif place < len(lines):
+            complete = False  # only the last line can be what a killed process did not finish, or the end of the file
+    return notes, complete
+
+
+def _read_note(line: bytes) -> Note | None:
+    """Return the note in a line, or None when it is not whole: all that is asked of it later can be read."""
+    try:
+        note = _decoder.decode(line)
+        read_result(note)
+        note.digest_octets  # noqa: B018 - whether it can be read
+    except ValueError:
+        return None
+    return note
