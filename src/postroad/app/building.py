@@ -42,7 +42,7 @@ _IDLE_SHARED_S = 0.5
 """The same where other nodes commit too, whose wake-ups do not reach this one."""
 
 
-async def open_house(settings: Settings, *, dev: bool) -> House:
+async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) -> House:
     """Open store and data directory, bring the schema up to date, and build the parts.
 
     Raises:
@@ -52,7 +52,7 @@ async def open_house(settings: Settings, *, dev: bool) -> House:
         MasterKeyError: the key file of `postroad dev` cannot be used.
         UnknownProject: a route names a project that there is not.
     """
-    node = occupy(settings.data.directory)
+    node = occupy(settings.data.directory, patience_s=patience_s)
     database: Database | None = None
     try:
         vault = _vault(settings, dev=dev)

@@ -42,27 +42,39 @@ class Node:
         os.close(self._descriptor)
 
 
-def occupy(directory: Path) -> Node:
+def occupy(directory: Path, *, patience_s: float = 0.0) -> Node:
     """Take a data directory for the life of this process, making it if need be.
+
+    `patience_s` is how long to wait for it: a command that runs alone holds it for a moment.
 
     Raises:
         DirectoryTaken: another process has it.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(directory / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    deadline = time.monotonic() + patience_s
+    while not _lock(descriptor):
+        if time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
         os.close(descriptor)
         raise DirectoryTaken(
             f"another Postroad process runs on the data directory {directory}; stop it, or give this one a directory "
             "of its own with POSTROAD_DATA_DIRECTORY"
-        ) from None
+        )
     name_file = directory / "node"
     if not name_file.exists():
         name_file.write_text(f"node_{secrets.token_hex(8)}\n")
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else secrets.token_hex(16)
     return Node(name_file.read_text().strip(), secrets.token_hex(8), boot, directory, descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class Minter:

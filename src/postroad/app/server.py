@@ -27,6 +27,8 @@ from postroad.store.vault import MasterKeyError
 
 _log = structlog.get_logger("postroad.server")
 _HTTP_DRAIN_S = 10
+_DIRECTORY_S = 3.0
+"""How long a server waits for the data directory: a command without a server holds it for a moment."""
 _RESTART_S = 1.0
 
 
@@ -71,7 +73,7 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
 
 async def _open(settings: Settings, *, dev: bool) -> House:
     try:
-        return await open_house(settings, dev=dev)
+        return await open_house(settings, dev=dev, patience_s=_DIRECTORY_S)
     except (DirectoryTaken, AlreadyOpen, SchemaNewer, MasterKeyError, UnknownProject) as problem:
         raise CannotStart(str(problem)) from None
     except OSError as problem:
