@@ -11,14 +11,16 @@ import pytest_asyncio
 
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
+from postroad.features.egress.target import Policy
 from postroad.features.senders import Senders
+from postroad.features.suppressions import Suppressions
+from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
 from postroad.http.server import build
 from postroad.http.services import Services
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import DeliveryId, ProjectId
 from postroad.model.project import Caller, KeyScope, Project
-from postroad.model.token import Unsubscribe
 from postroad.pipeline.intake import Intake, IntakeLimits
 from postroad.store import audit
 from postroad.store import projects as project_rows
@@ -52,16 +54,6 @@ class Recomposer:
         return self.octets[delivery]
 
 
-class Leavers:
-    """Notes who unsubscribed."""
-
-    def __init__(self) -> None:
-        self.rights: list[Unsubscribe] = []
-
-    async def unsubscribe(self, right: Unsubscribe) -> None:
-        self.rights.append(right)
-
-
 @dataclass(slots=True)
 class Room:
     """Says whether there is room."""
@@ -84,7 +76,6 @@ class House:
     secret: str
     clock: StillClock
     recomposer: Recomposer
-    leavers: Leavers
     room: Room
     dns: PaperDns
     secrets: dict[KeyScope, str] = field(default_factory=dict)
@@ -109,7 +100,7 @@ async def open_house(
     """Build a door over real stores."""
     keys = Keys(database, clock, mints)
     blobs = Blobs((folder / "blobs").absolute().as_uri())
-    gate, room, recomposer, leavers = OpenGate(), Room(), Recomposer(), Leavers()
+    gate, room, recomposer = OpenGate(), Room(), Recomposer()
     due, told = WakeUp(), WakeUp()
     streams = Streams(database, clock, built_in_streams(settings))
     projects = Projects(database, clock, mints)
@@ -146,15 +137,15 @@ async def open_house(
         projects=projects,
         streams=streams,
         domains=domains,
-        suppressions=leavers,
-        webhooks=object(),
+        suppressions=Suppressions(database, clock, mints, streams=streams, told=told.ring),
+        webhooks=Webhooks(database, Vault(TOKEN_KEY), clock, mints, policy=Policy(), wake=told),
         token_key=TOKEN_KEY,
         due=due,
         gate=room,
     )
     made = {scope: (await keys.create(project.id, scope.value, scope=scope, actor="test")).secret for scope in KeyScope}
     full = made[KeyScope.FULL]
-    return House(services, build(services), keys, project, full, clock, recomposer, leavers, room, dns, made)
+    return House(services, build(services), keys, project, full, clock, recomposer, room, dns, made)
 
 
 @pytest_asyncio.fixture

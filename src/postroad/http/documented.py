@@ -14,8 +14,12 @@ class Documented:
 
     body: Any = None
     """Type of a body that the handler reads itself; `bytes` for anything."""
+    body_media: tuple[str, ...] = ()
+    """Media types of a body that is not JSON."""
     answer: Any = None
     """Type of an answer that the handler encodes itself; `bytes` for anything, `str` for text."""
+    answer_media: tuple[str, ...] = ()
+    """Media types of an answer that is not JSON, when the handler's own is not the only one."""
     refused: Any = None
     """Type of an answer that tells of the refusal of every part (422)."""
     example: object = None
@@ -32,7 +36,9 @@ class Documented:
 def documented(
     *,
     body: Any = None,
+    body_media: tuple[str, ...] = (),
     answer: Any = None,
+    answer_media: tuple[str, ...] = (),
     refused: Any = None,
     example: object = None,
     answer_example: object = None,
@@ -41,7 +47,19 @@ def documented(
     problems: tuple[int, ...] = (),
 ) -> dict[str, object]:
     """Return what goes into a handler's `opt`."""
-    return {"documented": Documented(body, answer, refused, example, answer_example, parameters, also, problems)}
+    said = Documented(
+        body=body,
+        body_media=body_media,
+        answer=answer,
+        answer_media=answer_media,
+        refused=refused,
+        example=example,
+        answer_example=answer_example,
+        parameters=parameters,
+        also=also,
+        problems=problems,
+    )
+    return {"documented": said}
 
 
 def said_of(handler: BaseRouteHandler) -> Documented:

@@ -190,11 +190,13 @@ def _operation(each: _Operation, by_type: Json) -> Json:
 
 
 def _body(each: _Operation, by_type: Json) -> Json:
-    media = "application/octet-stream" if each.body is bytes else _JSON
-    content: Json = {"schema": {} if each.body is bytes else by_type[repr(each.body)]}
+    if each.body is bytes:
+        media = each.documented.body_media or ("application/octet-stream",)
+        return {"required": True, "content": {name: {"schema": {}} for name in media}}
+    content: Json = {"schema": by_type[repr(each.body)]}
     if each.documented.example is not None:
         content["example"] = each.documented.example
-    return {"required": True, "content": {media: content}}
+    return {"required": True, "content": {_JSON: content}}
 
 
 def _parameter(field: FieldDefinition, said: ParameterKwarg, by_type: Json) -> Json:
@@ -230,11 +232,10 @@ def _responses(each: _Operation, by_type: Json) -> Json:
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
     }
     if each.answer is not None:
-        media = _JSON if _has_schema(each.answer) else str(each.handler.media_type or "application/octet-stream")
         content: Json = {"schema": by_type[repr(each.answer)] if _has_schema(each.answer) else {"type": "string"}}
         if each.documented.answer_example is not None:
             content["example"] = each.documented.answer_example
-        done["content"] = {media.partition(";")[0]: content}
+        done["content"] = dict.fromkeys(_answer_media(each), content)
     responses = {str(each.handler.status_code): done}
     if each.path == "/readyz":
         responses["503"] = {**done, "description": "It does not take work; the reasons say why."}
@@ -250,6 +251,13 @@ def _responses(each: _Operation, by_type: Json) -> Json:
     for status in _possible(each):
         responses.setdefault(str(status), {"$ref": f"#/components/responses/{status}"})
     return dict(sorted(responses.items()))
+
+
+def _answer_media(each: _Operation) -> tuple[str, ...]:
+    if _has_schema(each.answer):
+        return (_JSON,)
+    own = str(each.handler.media_type or "application/octet-stream").partition(";")[0]
+    return each.documented.answer_media or (own,)
 
 
 def _possible(each: _Operation) -> list[int]:

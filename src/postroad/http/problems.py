@@ -10,6 +10,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 
+from postroad.http.documented import parameters_of
 from postroad.http.exchange import exchange_of
 from postroad.model.errors import Flaw, Refused, Unavailable
 
@@ -171,7 +172,7 @@ def escape(name: str) -> str:
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a request that failed within Litestar."""
     request_id = exchange_of(request.scope).request_id
-    shown = failure(error)
+    shown = failure(_named(request, error) if isinstance(error, ValidationException) else error)
     if shown.code == "internal_error":
         _log.error("request_failed", request_id=request_id, exc_info=error)
     return Response(
@@ -180,6 +181,15 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
         media_type=MEDIA_TYPE,
         headers=shown.headers,
     )
+
+
+def _named(request: Request[Any, Any, Any], error: ValidationException) -> ValidationException:
+    """Name parameters as the caller knows them: Litestar names those of the handler's signature."""
+    names = {field.name: said.name or field.name for field, said in parameters_of(request.route_handler)}
+    for entry in error.extra if isinstance(error.extra, list) else ():
+        if isinstance(entry, dict) and entry.get("key") in names:
+            entry["key"] = names[str(entry["key"])]
+    return error
 
 
 def _of_refused(error: Refused) -> Failure:

@@ -10,6 +10,8 @@ from litestar.response import Stream
 
 from postroad.features.suppressions import Format, ImportDefaults, LineResult
 from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
+from postroad.http.documented import documented
+from postroad.http.streaming import begun
 from postroad.model.clock import from_datetime, to_rfc3339
 from postroad.model.errors import Refused
 from postroad.model.ids import SuppressionId
@@ -24,6 +26,7 @@ _FORMATS = {
     "application/jsonl": Format.JSONL,
     "application/ndjson": Format.JSONL,
 }
+_MEDIA = ("text/csv", "application/x-ndjson")
 
 
 class SuppressionInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +118,9 @@ class SuppressionsController(Controller):
         )
         return _shown(stored)
 
-    @post("/import", opt=FULL, status_code=200, summary="Take in a whole list")
+    @post(
+        "/import", opt=FULL | documented(body=bytes, body_media=_MEDIA), status_code=200, summary="Take in a whole list"
+    )
     async def take_in(
         self,
         request: Request[Any, Any, Any],
@@ -151,7 +156,7 @@ class SuppressionsController(Controller):
             results=done.results,
         )
 
-    @get("/export", opt=READ, summary="Give out the whole list")
+    @get("/export", opt=READ | documented(answer=str, answer_media=_MEDIA), summary="Give out the whole list")
     async def give_out(
         self,
         services: GivenServices,
@@ -170,7 +175,7 @@ class SuppressionsController(Controller):
         wanted = Filter(address=address, cause=cause, scope=held_in)
         pages = services.suppressions.give_out(caller.project.id, form, wanted, guard=guard)
         return Stream(
-            pages,
+            await begun(pages),
             media_type=form.media_type,
             headers={"content-disposition": f'attachment; filename="suppressions.{form.value}"'},
         )
