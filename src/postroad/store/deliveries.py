@@ -62,13 +62,16 @@ def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
     held = (until, hold.node, hold.boot, request.now + CRASH_BACKOFF, request.now)
     rows = bulk.run(
         connection,
-        "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "  # noqa: S608 - parameters are bound
-        "lease_until = ?, lease_node = ?, lease_boot = ?, next_at = ?, updated_at = ? WHERE deliveries.id IN ("
-        "SELECT d.id FROM deliveries d WHERE d.state IN ('scheduled', 'queued', 'deferred') "
+        # MATERIALIZED: the rows are chosen once, whatever plan joins them
+        "WITH due AS MATERIALIZED (SELECT d.id FROM deliveries d "  # noqa: S608 - parameters are bound
+        "WHERE d.state IN ('scheduled', 'queued', 'deferred') "
         f"AND d.next_at <= ? {excluded}"
         "AND d.project_id NOT IN (SELECT p.id FROM projects p WHERE p.paused_at IS NOT NULL) "
-        f"ORDER BY d.next_at LIMIT ?{locked}) RETURNING {_LEASED}",
-        (*held, request.now, *without, request.limit),
+        f"ORDER BY d.next_at LIMIT ?{locked}) "
+        "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "
+        "lease_until = ?, lease_node = ?, lease_boot = ?, next_at = ?, updated_at = ? "
+        f"FROM due WHERE deliveries.id = due.id RETURNING {_LEASED}",
+        (request.now, *without, request.limit, *held),
     )
     if not rows:
         return []

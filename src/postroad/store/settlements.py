@@ -67,9 +67,22 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
         columns=("started_at", "finished_at", "outcome", "digest", "recipe", "document"),
         rows=[_attempt_row(s) for s in settlements if s.lease.delivery_id in good],
     )
-    events.append(connection, [e for s in settlements for e in _events(s, s.lease.delivery_id in good)])
+    lost = _lost(connection, [s for s in settlements if s.lease.delivery_id not in good])
+    told = [s for s in settlements if s.lease.delivery_id in good or s.lease.delivery_id in lost]
+    events.append(connection, [e for s in told for e in _events(s, s.lease.delivery_id in good)])
     _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
     return [s.lease.delivery_id in good for s in settlements]
+
+
+def _lost(connection: Connection, settlements: list[Settlement]) -> set[str]:
+    """Return the deliveries that somebody else has taken over since.
+
+    One that still carries the lease's token was settled by an earlier run of this very unit, whose commit arrived
+    although its connection was lost.
+    """
+    tokens = {s.lease.delivery_id: s.lease.token for s in settlements}
+    rows = bulk.select_in(connection, "SELECT id, lease_token FROM deliveries WHERE id IN (:values)", list(tokens))
+    return {name for name, token in rows if token != tokens[name]}
 
 
 def _suppress(connection: Connection, settlements: list[Settlement]) -> None:
