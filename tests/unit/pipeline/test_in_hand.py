@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipes import make_lease
+from leases import make_lease
 from postroad.pipeline.in_hand import InHand
 
 

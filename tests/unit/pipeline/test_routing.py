@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipes import make_lease
+from leases import make_lease
 from postroad.model.message import Mode
 from postroad.model.route import CaptureRoute, MxRoute, RelayRoute
 from postroad.pipeline.routing import Router, Rule
