@@ -4,10 +4,15 @@ import struct
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import structlog
 
 from postroad.model.composition import Composed, ComposeFailed, ComposeJob, SigningKey
 from postroad.pipeline.compose import KeyRing, compose
 
+POISON = "poison"
+"""Code of a job that cannot be worked on, for no reason that anybody foresaw: it is put aside, never thrown away."""
+
+_log = structlog.get_logger("postroad.press")
 _HEAD = struct.Struct("!IQ")
 _encoder = msgspec.msgpack.Encoder()
 
@@ -29,13 +34,20 @@ class Bench:
         self._ring = KeyRing()
 
     def learn(self, keys: Sequence[SigningKey]) -> None:
-        """Put keys on the ring; a key that is there already stays."""
+        """Put keys on the ring; a key that is there already stays, and one that is none is left out."""
         for key in keys:
-            self._ring.add(key)
+            try:
+                self._ring.add(key)
+            except ValueError:
+                _log.exception("signing_key_unusable", key=key.id)
 
     def compose(self, job: ComposeJob) -> Composed | ComposeFailed:
-        """Return what `compose` makes of a job."""
-        return compose(job, self._ring)
+        """Return what `compose` makes of a job, which concerns no other job even where it fails by a bug."""
+        try:
+            return compose(job, self._ring)
+        except Exception:  # noqa: BLE001 - the process goes on with the other jobs
+            _log.exception("compose_failed", delivery=job.delivery_id)
+            return ComposeFailed(POISON, "Composing this message failed for a reason that nobody foresaw.")
 
 
 def encode_work(keys: Sequence[SigningKey], jobs: Sequence[ComposeJob]) -> bytes:

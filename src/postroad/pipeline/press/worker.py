@@ -2,6 +2,9 @@
 
 import signal
 import socket
+import sys
+
+import structlog
 
 from postroad.pipeline.press import frames
 
@@ -12,6 +15,7 @@ def main(descriptor: int) -> None:
     """Serve until the other end closes. Signals to the terminal's process group are the server's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     bench = frames.Bench()
     reader = frames.Reader()
     with socket.socket(fileno=descriptor) as link:
