@@ -1,8 +1,9 @@
 """Where composing runs: processes of our own, one a core, that compose and sign and do nothing else.
 
 Signing in threads starves beside busy Python code, so that the work goes to processes over a socket pair, many jobs in
-one frame. A job is pure, so a process that dies or hangs loses nothing: its jobs run again one by one, and a job that
-takes a process down by itself is given up as poison instead of taking the queue with it.
+one frame. A job is pure, so a process that dies or hangs loses nothing: its jobs run again one by one in a process
+where nothing else runs, and a job that takes that down by itself is given up as poison instead of taking the queue with
+it.
 """
 
 import asyncio
@@ -26,8 +27,7 @@ _ENTRY = "from postroad.pipeline.press.worker import main; main({fd})"
 _JOB_LIMIT_S = 30.0
 _DEATHS = 2
 
-POISON = "poison"
-"""Code of a job that took its process down by itself: it is put aside, never thrown away."""
+POISON = frames.POISON
 
 Outcome = Composed | ComposeFailed
 
@@ -68,7 +68,9 @@ class PressOutside:
     """Composes in `count` processes; the one with the least to do gets the next jobs."""
 
     def __init__(self, count: int) -> None:
-        self._workers = [_Worker(n) for n in range(count)]
+        self._workers = [_Worker() for _ in range(count)]
+        self._quarantine = _Worker()
+        self._one_by_one = asyncio.Lock()
 
     async def compose(self, jobs: Sequence[ComposeJob], keys: Sequence[SigningKey]) -> list[Outcome]:
         """Return the outcome of each job, in order."""
@@ -76,20 +78,22 @@ class PressOutside:
         try:
             return await worker.run(jobs, keys)
         except _Died:
-            if len(jobs) == 1:
-                return [await self._alone(jobs[0], keys)]
-        return [await self._alone(job, keys) for job in jobs]
+            _log.warning("compose_process_died", jobs=len(jobs))
+        async with self._one_by_one:
+            try:
+                return [await self._alone(job, keys) for job in jobs]
+            finally:
+                await self._quarantine.stop()
 
     async def close(self) -> None:
         """End the processes."""
-        for worker in self._workers:
+        for worker in (*self._workers, self._quarantine):
             await worker.stop()
 
     async def _alone(self, job: ComposeJob, keys: Sequence[SigningKey]) -> Outcome:
         for _ in range(_DEATHS):
-            worker = min(self._workers, key=lambda one: one.load)
             try:
-                return (await worker.run([job], keys))[0]
+                return (await self._quarantine.run([job], keys))[0]
             except _Died:
                 _log.error("compose_process_died", delivery=job.delivery_id)
         return ComposeFailed(POISON, "Composing this message stopped the process that did it, twice.")
@@ -103,7 +107,6 @@ class _Died(Exception):  # noqa: N818 - an inner signal
 class _Worker:
     """One process, started when it is first needed and again when it has died."""
 
-    number: int
     load: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _link: "_Link | None" = None
@@ -118,8 +121,8 @@ class _Worker:
             Unavailable: no process can be started now.
         """
         self.load += len(jobs)
+        link = self._link
         try:
-            link = self._link
             if link is None or link.broken:
                 link = await self._start()
             new = [key for key in keys if key.id not in self._known]
@@ -128,7 +131,8 @@ class _Worker:
             octets = await asyncio.wait_for(answer, _JOB_LIMIT_S + len(jobs))
             return frames.decode_outcomes(octets)
         except (TimeoutError, ConnectionError, OSError) as error:
-            self._kill()
+            if link is self._link:  # otherwise another has seen it, and this is the next process already
+                self._kill()
             raise _Died from error
         finally:
             self.load -= len(jobs)
