@@ -104,7 +104,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         press=press,
         deliverer=Deliverer(_deliver_settings(settings), clock=clock, chance=random.random),
         router=router_of(settings, await _identifiers(projects)),
-        journal=Journal(settings.data.directory / "journal", node.machine_boot),
+        journal=Journal(settings.data.directory / "journal", node.machine_boot, new_node=node.fresh),
         policy=_policy(settings),
         due=due,
         told=told,

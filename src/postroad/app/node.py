@@ -35,6 +35,8 @@ class Node:
     """Differs with every start."""
     machine_boot: str
     directory: Path
+    fresh: bool
+    """Whether this is the first process ever on the data directory."""
     _descriptor: int
 
     def release(self) -> None:
@@ -63,10 +65,11 @@ def occupy(directory: Path, *, patience_s: float = 0.0) -> Node:
             "of its own with POSTROAD_DATA_DIRECTORY"
         )
     name_file = directory / "node"
-    if not name_file.exists():
+    fresh = not name_file.exists()
+    if fresh:
         name_file.write_text(f"node_{secrets.token_hex(8)}\n")
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else secrets.token_hex(16)
-    return Node(name_file.read_text().strip(), secrets.token_hex(8), boot, directory, descriptor)
+    return Node(name_file.read_text().strip(), secrets.token_hex(8), boot, directory, fresh, descriptor)
 
 
 def _lock(descriptor: int) -> bool:

@@ -52,18 +52,21 @@ _attempt = msgspec.json.Decoder(Attempt)
 class Journal:
     """The notes of one node, in one file that grows until it is compacted."""
 
-    def __init__(self, path: Path, boot_id: str, *, reserved_octets: int = _RESERVED_OCTETS) -> None:
+    def __init__(
+        self, path: Path, boot_id: str, *, new_node: bool = True, reserved_octets: int = _RESERVED_OCTETS
+    ) -> None:
         """Read what an earlier process left, and go on from there.
 
         Args:
             path: the file.
             boot_id: of the machine: tells a restart of the process from a restart of the machine.
+            new_node: whether this node never ran before; else a missing file is a lost one, and nothing is certain.
             reserved_octets: what a file holds at least; when it is full, a new one is begun with the open notes alone.
         """
         self._path = path
         self._boot_id = boot_id
         self._reserved_octets = reserved_octets
-        self._open, self.complete = _read(path, boot_id)
+        self._open, self.complete = _read(path, boot_id, new_node=new_node)
         self._at = 0
         self._begin()
 
@@ -129,12 +132,12 @@ class _Head(msgspec.Struct):
     complete: bool = True
 
 
-def _read(path: Path, boot_id: str) -> tuple[dict[tuple[str, int], Note], bool]:
+def _read(path: Path, boot_id: str, *, new_node: bool) -> tuple[dict[tuple[str, int], Note], bool]:
     """Return the notes in a file, and whether none can be missing."""
     try:
         lines = path.read_bytes().rstrip(b"\0").split(b"\n")
     except FileNotFoundError:
-        return {}, True
+        return {}, new_node
     try:
         head = msgspec.json.decode(lines[0], type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -131,8 +131,15 @@ class Database:
 
         `function` answers with one result an item, in order; an exception in an item's place is raised to that item.
         """
-        result: T = await self._submit(function, item, gathered=True, patient=patient)
-        return result
+        return await self.submit_each(function, item, patient=patient)
+
+    def submit_each(self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False) -> asyncio.Future[T]:
+        """Do as `write_each` does, for callers that must learn the outcome even when whoever waits is cancelled.
+
+        Raises:
+            Unavailable: the store takes no more units now.
+        """
+        return self._submit(function, item, gathered=True, patient=patient)
 
     async def read(self, function: Unit[T]) -> T:
         """Run `function` in a read transaction."""
@@ -170,7 +177,7 @@ class Database:
             engines.release_file(self._lock_descriptor)
             self._lock_descriptor = None
 
-    async def _submit(self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool) -> Any:
+    def _submit(self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool) -> asyncio.Future[Any]:
         state = self._state
         if state.broken or state.closing:
             raise _unavailable()
@@ -181,7 +188,7 @@ class Database:
         with state.counting:
             state.pending += 1
         self._queue.put(work)
-        return await work.future
+        return work.future
 
     # --- on the writers' threads -------------------------------------------------------------------------------------
 

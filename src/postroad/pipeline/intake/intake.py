@@ -10,7 +10,7 @@ import msgspec
 
 from postroad.model.clock import Clock, Instant
 from postroad.model.delivery import Hold, Lease
-from postroad.model.errors import Flaw, Refused
+from postroad.model.errors import Flaw, Refused, Unavailable
 from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
 from postroad.model.message import Attachment, Content, Message, Party, Role, encode_content
 from postroad.model.project import Caller
@@ -196,20 +196,25 @@ class Intake:
     ) -> Answer:
         count = sum([len(one.deliveries) for one in new])
         hold = self._offer(caller, count, new)
-        leases: tuple[Lease, ...] = ()
+        acceptance = Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency, hold)
         try:
-            answer = await self._database.write_each(
-                accept, Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency, hold)
-            )
-            leases = answer.leases
-        finally:
-            if self._hands is not None and hold is not None:
-                self._hands.taken(count, leases)
+            future = self._database.submit_each(accept, acceptance)
+        except Unavailable:
+            self._end_offer(hold, count, None)
+            raise
+        future.add_done_callback(lambda done: self._end_offer(hold, count, done))
+        answer = await asyncio.shield(future)  # who waits may go away; what was accepted is taken in hand all the same
         if not answer.replayed:
             self._told.ring()
-        if len(leases) < count:
+        if len(answer.leases) < count:
             self._due.ring()
         return answer
+
+    def _end_offer(self, hold: Hold | None, count: int, done: "asyncio.Future[Answer] | None") -> None:
+        if self._hands is None or hold is None:
+            return
+        came = done is not None and not done.cancelled() and done.exception() is None
+        self._hands.taken(count, done.result().leases if done is not None and came else ())
 
     def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
         if self._hands is None or caller.project.paused_at is not None:
