@@ -21,8 +21,8 @@ INBOX = "inbox.test"
 INBOX_HOST = "127.0.0.2"
 SLOW = "slow.test"
 SLOW_HOST = "127.0.0.3"
-_UNKNOWN = "regexp:{{!/^nobody@/ inbox/}}"
-"""Everybody at the Postfix has a mailbox but `nobody`."""
+_UNKNOWN = "regexp:{{!/^nobody/ inbox/}}"
+"""Everybody at the Postfix has a mailbox but those called `nobody…`."""
 _PLAIN_LOCAL_PARTS = {"allow_percent_hack": "no", "swap_bangpath": "no", "recipient_delimiter": ""}
 
 
@@ -42,6 +42,12 @@ class Road:
     @property
     def sender(self) -> str:
         return f"hello@{self.domain}"
+
+    def meet(self, behaviour: Behaviour) -> None:
+        """Have the slow server behave like this towards new connections; those there are, it closes."""
+        self.sink.behave(behaviour)
+        self.sink.stop()
+        self.sink.start()
 
     def arrived(self, header_id: str, count: int = 1) -> list[Arrived]:
         """Wait until so many copies of a message lie in the Maildir."""

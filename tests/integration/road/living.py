@@ -130,7 +130,7 @@ def verified(api: Api, dns: DnsServer, domain: str) -> Document:
     assert created.json()["state"] == "pending"
     dns.add(*(Record(each["name"], each["type"], each["value"]) for each in created.json()["records"]))
     checked = api.post(f"/v1/domains/{domain}/check")
-    assert checked.status_code == 200, checked.text
+    assert (checked.status_code, checked.json()["state"]) == (200, "verified"), checked.text
     return checked.json()
 
 
