@@ -62,6 +62,7 @@ def base_url(house: House) -> Iterator[str]:
 schema = from_dict(documentation()).exclude(path=ENDLESS)
 
 
+@pytest.mark.filterwarnings("ignore:Skipped test cases with unsupported payload media types")
 @schema.parametrize()
 @settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_operation_answers_as_it_is_described(case: schemathesis.Case, house: House, base_url: str) -> None:
