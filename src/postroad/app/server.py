@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -26,6 +27,8 @@ from postroad.store.migrate import SchemaNewer
 from postroad.store.vault import MasterKeyError
 
 _log = structlog.get_logger("postroad.server")
+_SWITCH_S = 0.0002
+"""A busy loop hands the interpreter lock over this soon: the store's writer asks for it at each of its statements."""
 _HTTP_DRAIN_S = 10
 _DIRECTORY_S = 3.0
 """How long a server waits for the data directory: a command without a server holds it for a moment."""
@@ -52,6 +55,7 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
         Unavailable: the database does not answer.
     """
     logs.configure(settings)
+    sys.setswitchinterval(_SWITCH_S)
     uvloop.run(
         _live(settings, dev=dev, roles=roles or frozenset({"http", "smtp", "delivery", "notifier", "scheduler"}))
     )

@@ -41,7 +41,7 @@ _BATCH = 256
 _PLATE = 16
 """Jobs that go to a composing process together."""
 _DOT_MARGIN = 30 * SECOND
-"""A lease that lapses sooner than this is not enough to send a final dot under."""
+"""A lease that lapses sooner than this is not enough to send a final dot under; of a short lease, a quarter."""
 
 
 class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +87,7 @@ class Sending:
         self._due = due
         self._told = told
         self._settings = settings
+        self._dot_margin = min(_DOT_MARGIN, settings.hold.duration // 4)
         self._in_hand = InHand(settings.concurrency)
         self.settled: Counter[State] = Counter()
         """How many attempts led to which state, since the start."""
@@ -226,7 +227,7 @@ class Sending:
 
     def _before_dot(self, lease: Lease) -> bool:
         """Say whether the final dot may be written under this lease, and note it if so."""
-        if self._clock.now() > lease.until - _DOT_MARGIN:
+        if self._clock.now() > lease.until - self._dot_margin:
             return False
         self._journal.dot(lease.delivery_id, lease.attempt)
         return True
