@@ -39,7 +39,7 @@ def from_datetime(moment: datetime) -> Instant:
         ValueError: `moment` has no time zone.
     """
     if moment.tzinfo is None:
-        raise ValueError("a time needs a time zone, such as Z or +02:00")
+        raise ValueError("A time needs a time zone, such as Z or +02:00.")
     return Instant((moment - _EPOCH) // timedelta(microseconds=1))
 
 
