@@ -7,7 +7,7 @@ rest. Nothing said means `full`, so that a forgotten declaration locks out inste
 from typing import Any, TypeAlias
 
 from litestar import Request
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from postroad.http.exchange import Exchange, exchange_of
@@ -75,3 +75,12 @@ def provide_caller(exchange: GivenExchange) -> Caller:
     """Return who calls, as the admission found out."""
     assert exchange.caller is not None, "a public route has no caller"
     return exchange.caller
+
+
+def dependencies(services: Services | None) -> dict[str, Provide]:
+    """Return what handlers may ask for by name; without services only their signatures can be read."""
+    return {
+        "services": Provide(lambda: services, sync_to_thread=False),
+        "exchange": Provide(provide_exchange, sync_to_thread=False),
+        "caller": Provide(provide_caller, sync_to_thread=False),
+    }

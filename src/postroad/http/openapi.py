@@ -20,6 +20,8 @@ from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
 
 import postroad
+from postroad.http.api import CONTROLLERS
+from postroad.http.auth import dependencies
 from postroad.http.documented import Documented, parameters_of, said_of
 from postroad.http.problems import MEDIA_TYPE, STATUSES, Problem
 
@@ -83,6 +85,11 @@ class _Operation:
     @property
     def mutating(self) -> bool:
         return self.method in _MUTATING
+
+
+def documentation() -> Json:
+    """Return the document of our API."""
+    return describe(Litestar(list(CONTROLLERS), dependencies=dependencies(None), logging_config=None))
 
 
 def describe(app: Litestar) -> Json:
@@ -293,6 +300,4 @@ def encode(document: Json) -> bytes:
 
 
 if __name__ == "__main__":
-    from postroad.http.server import documentation
-
     sys.stdout.buffer.write(encode(documentation()))

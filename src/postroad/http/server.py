@@ -5,15 +5,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Litestar, Request
-from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
 from postroad.http import hits, sending
 from postroad.http.admission import Admission, Doorkeeper
 from postroad.http.api import CONTROLLERS
-from postroad.http.auth import provide_caller, provide_exchange
+from postroad.http.auth import dependencies
 from postroad.http.door import Door, Metrics
-from postroad.http.openapi import Json, describe
+from postroad.http.openapi import documentation
 from postroad.http.problems import handle, invalid
 from postroad.http.reference import Reference
 from postroad.http.services import Services
@@ -56,7 +55,7 @@ def framework(services: Services, doorkeeper: Doorkeeper) -> Litestar:
     """Return what stands behind the door."""
     return Litestar(
         route_handlers=list(CONTROLLERS),
-        dependencies=_dependencies(services),
+        dependencies=dependencies(services),
         middleware=[DefineMiddleware(Admission, services=services, doorkeeper=doorkeeper)],
         exception_handlers={Exception: handle},
         request_class=StrictRequest,
@@ -65,23 +64,3 @@ def framework(services: Services, doorkeeper: Doorkeeper) -> Litestar:
         openapi_config=None,
         debug=False,
     )
-
-
-def documentation() -> Json:
-    """Return the OpenAPI document of the API."""
-    app = Litestar(
-        route_handlers=list(CONTROLLERS),
-        dependencies=_dependencies(None),
-        request_class=StrictRequest,
-        logging_config=None,
-        openapi_config=None,
-    )
-    return describe(app)
-
-
-def _dependencies(services: Services | None) -> dict[str, Provide]:
-    return {
-        "services": Provide(lambda: services, sync_to_thread=False),
-        "exchange": Provide(provide_exchange, sync_to_thread=False),
-        "caller": Provide(provide_caller, sync_to_thread=False),
-    }

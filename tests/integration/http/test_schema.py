@@ -16,7 +16,7 @@ from schemathesis.openapi import from_dict
 
 from doors import House, open_house
 from postroad.config import Settings
-from postroad.http.server import documentation
+from postroad.http.openapi import documentation
 from postroad.model.ids import ProjectId
 from postroad.model.project import Project
 from postroad.store import audit, projects

@@ -14,8 +14,8 @@ import pytest
 
 from doors import House, open_house
 from postroad.config import Settings
+from postroad.http.openapi import documentation
 from postroad.http.reference import older
-from postroad.http.server import documentation
 from postroad.model.project import Project
 from postroad.store.database import Database
 from stores import CountingMint, StillClock
