@@ -33,6 +33,8 @@ _HTTP_DRAIN_S = 10
 _DIRECTORY_S = 3.0
 """How long a server waits for the data directory: a command without a server holds it for a moment."""
 _RESTART_S = 1.0
+_LAST_LOOK_S = 5.0
+"""Time for the delivery loop's last question to the store."""
 
 
 class CannotStart(Refused):
@@ -105,7 +107,6 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
     settings = house.settings
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(serve_administration(house))
-        stack.push_async_callback(house.sending.stop, settings.delivery.drain_s)
         loops: dict[str, Callable[[], Awaitable[None]]] = {"room": house.room.watch}
         if roles & {"http", "smtp"}:
             loops["key_uses"] = house.keys.record_uses_forever
@@ -116,6 +117,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         if "scheduler" in roles:
             loops |= {"domains": house.senders.recheck_forever, "retention": house.retention.run}
         tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
+        stack.push_async_callback(_drain, house, [task for task in tasks if task.get_name() == "delivery"])
         stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() not in ("delivery", "notifier")])
         stack.push_async_callback(_finish, house, [task for task in tasks if task.get_name() == "notifier"])
         if "smtp" in roles and house.dev:
@@ -137,6 +139,14 @@ async def _keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(_RESTART_S)
         else:
             return
+
+
+async def _drain(house: House, delivery: list[asyncio.Task[None]]) -> None:
+    """Let mail in flight finish, and the loop that takes it come to its end before the store is closed under it."""
+    await house.sending.stop(house.settings.delivery.drain_s)
+    if delivery:
+        await asyncio.wait(delivery, timeout=_LAST_LOOK_S)
+    await _cancel(delivery)
 
 
 async def _finish(house: House, notifier: list[asyncio.Task[None]]) -> None:
