@@ -116,11 +116,13 @@ def api_of(server: PostroadServer, key: str) -> Iterator[Api]:
 def serving(
     *, dns: DnsServer | None = None, more: Mapping[str, str] | None = None, command: tuple[str, ...] = ("serve",)
 ) -> Iterator[PostroadServer]:
-    """A server that runs on a fresh data directory; it is stopped at the end."""
+    """A server that runs on a fresh data directory; at the end it is stopped, which must go as it should."""
     settings = {**QUICK, "POSTROAD_LOG_LEVEL": "info", **(more or {})}
     with postroad_server(dns=dns, more=settings, command=command) as node:
         node.start()
         yield node
+        assert node.stop() == 0
+        assert '"level": "error"' not in node.log(1_000_000), node.log(1_000_000)
 
 
 def verified(api: Api, dns: DnsServer, domain: str) -> Document:
