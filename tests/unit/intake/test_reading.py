@@ -31,6 +31,15 @@ def flaws(limits=LIMITS, **fields):
     return [(flaw.pointer, flaw.code) for flaw in refused.value.flaws]
 
 
+def pointers(draft):
+    """Where a draft is wrong; nowhere when it can be read, and then it has a sender and an envelope."""
+    try:
+        found = read(draft, LIMITS, START)
+    except Refused as refused:
+        return {flaw.pointer for flaw in refused.flaws} or {"a refusal without a flaw"}
+    return set() if found.sender and found.envelope else {"a reading without an envelope"}
+
+
 def file(**changes):
     return AttachmentInput(**{"filename": "a.pdf", "content": "aGk=", **changes})
 
@@ -275,10 +284,7 @@ def test_a_time_without_a_zone_is_refused(field):
     ],
 )
 def test_the_ends_of_time_are_answered(field, moment):
-    try:
-        reading(**{field: moment})
-    except Refused as refused:
-        assert [flaw.pointer for flaw in refused.flaws] == [f"/{field}"]
+    assert pointers(Draft(**{**PLAIN, field: moment})) <= {f"/{field}"}
 
 
 def test_mail_is_scheduled_thirty_days_ahead_at_the_most():
@@ -324,12 +330,5 @@ DRAFTS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(DRAFTS)
 def test_any_draft_is_read_or_refused_with_pointers_into_it(draft):
-    try:
-        found = read(draft, LIMITS, START)
-    except Refused as refused:
-        assert refused.flaws
-        assert all(flaw.pointer == "" or flaw.pointer.startswith("/") for flaw in refused.flaws)
-    else:
-        assert found.sender is not None
-        assert found.envelope
-        msgspec.json.encode(draft)
+    names = {field.encode_name for field in msgspec.structs.fields(Draft)}
+    assert {pointer.split("/")[1] for pointer in pointers(draft) if pointer} <= names

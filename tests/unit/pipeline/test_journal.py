@@ -49,6 +49,12 @@ def test_a_first_start_has_no_notes_and_misses_none(open_journal):
     assert journal.noted("dlv_1", 1) is None
 
 
+def test_a_node_that_ran_before_and_finds_no_journal_trusts_no_silence(path):
+    journal = Journal(path, BOOT, new_node=False, reserved_octets=RESERVED)
+    journal.close()
+    assert not journal.complete
+
+
 def test_a_dot_without_a_result_is_read_back_as_open(open_journal):
     open_journal().dot("dlv_1", 2)
     journal = open_journal()
