@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from postroad.cli import application
 from postroad.config import Entry, entries, plain
+from postroad.http.openapi import documentation, encode
 from postroad.http.problems import STATUSES
 
 ROOT = Path(__file__).parent.parent
@@ -183,6 +184,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands_page,
     "errors.md": errors_page,
     "standards.md": standards.page,
+    "openapi.json": lambda: encode(documentation()).decode(),
 }
 
 
@@ -190,7 +192,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write the pages, or with `--check` tell which are not current; return 1 when one is not."""
     stale: list[str] = []
     for name, page in PAGES.items():
-        text = f"{NOTE}\n{page()}"
+        text = f"{NOTE}\n{page()}" if name.endswith(".md") else page()
         path = REFERENCE / name
         if "--check" not in arguments:
             REFERENCE.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 import postroad
 from postroad.http.problems import STATUSES, failure, invalid, to_pointer
+from postroad.http.streaming import begun
 from postroad.model.errors import Flaw, Refused, Unavailable
 
 
@@ -104,3 +106,15 @@ def test_every_code_that_is_raised_stands_in_the_table() -> None:
                 raised[str(node.args[0].value)] = str(path)
     assert {code: path for code, path in raised.items() if code not in STATUSES} == {}
     assert len(raised) > 15
+
+
+async def test_pieces_are_begun_before_the_answer_is() -> None:
+    async def pieces(refuse: bool) -> AsyncIterator[bytes]:
+        if refuse:
+            raise Refused("conflict", "No.")
+        yield b"a"
+        yield b"b"
+
+    assert [piece async for piece in await begun(pieces(refuse=False))] == [b"a", b"b"]
+    with pytest.raises(Refused):
+        await begun(pieces(refuse=True))
