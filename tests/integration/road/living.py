@@ -89,16 +89,6 @@ class Api:
         assert answer.json() == {"blob": hashlib.sha256(octets).hexdigest(), "size": len(octets)}
         return str(answer.json()["blob"])
 
-    def every_message(self) -> Iterator[Document]:
-        """Yield every message of the project as a list shows it."""
-        after = ""
-        while True:
-            page = self.get(f"/v1/messages?limit=100{after}")
-            yield from page["data"]
-            if page["next"] is None:
-                return
-            after = f"&after={page['next']}"
-
 
 def _draft(draft: Mapping[str, object]) -> Document:
     return {"from" if name == "sender" else name: value for name, value in draft.items()}
