@@ -33,8 +33,9 @@ class Agreeable:
 
 class Buggy(Agreeable):
     async def answer(self, machine, event):
-        if isinstance(event, events.MailAsked):
-            raise LookupError("a bug")
+        match event:
+            case events.MailAsked():
+                raise LookupError("a bug")
         return await super().answer(machine, event)
 
 
