@@ -1,0 +1,108 @@
+"""Big content: the same octets once, durable before the name is given, and gone only when nobody put it lately."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postroad.model.errors import Unavailable
+from postroad.store.blobs import BlobMissing, Blobs
+
+NOBODY = "00" * 32
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "with space" / "blobs"
+
+
+@pytest.fixture
+def blobs(folder: Path) -> Blobs:
+    return Blobs(folder.as_uri())
+
+
+@pytest.fixture(params=["folder", "object storage"])
+def either(request: pytest.FixtureRequest, blobs: Blobs) -> Blobs:
+    """A store in a folder, and one behind the object store's own interface."""
+    return blobs if request.param == "folder" else Blobs("memory:///")
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary(max_size=2000))
+def test_octets_are_found_under_their_digest(either: Blobs, octets: bytes) -> None:
+    async def go() -> None:
+        name = await either.put(octets)
+        assert name == hashlib.sha256(octets).hexdigest()
+        assert await either.get(name) == octets
+        assert await either.size(name) == len(octets)
+
+    asyncio.run(go())
+
+
+async def test_the_same_octets_are_kept_once_however_many_put_them(blobs: Blobs, folder: Path) -> None:
+    names = await asyncio.gather(*[blobs.put(b"same") for _ in range(20)])
+    assert len(set(names)) == 1
+    assert len(files(folder)) == 1
+
+
+async def test_a_blob_that_is_not_there_is_missing(either: Blobs) -> None:
+    with pytest.raises(BlobMissing):
+        await either.get(NOBODY)
+    assert await either.size(NOBODY) is None
+    assert await either.delete(NOBODY, unused_for_s=0)
+
+
+async def test_a_young_blob_is_left_alone_and_an_old_one_goes(blobs: Blobs, folder: Path) -> None:
+    name = await blobs.put(b"old")
+    assert not await blobs.delete(name, unused_for_s=3600)
+    (path,) = files(folder)
+    os.utime(path, (0, 0))
+    assert await blobs.delete(name, unused_for_s=3600)
+    assert files(folder) == []
+
+
+async def test_a_blob_that_is_put_again_is_young_again(blobs: Blobs, folder: Path) -> None:
+    name = await blobs.put(b"again")
+    os.utime(files(folder)[0], (0, 0))
+    await blobs.put(b"again")
+    assert not await blobs.delete(name, unused_for_s=3600)
+    assert await blobs.get(name) == b"again"
+
+
+async def test_a_half_written_file_of_a_dead_process_is_no_blob(blobs: Blobs, folder: Path) -> None:
+    name = await blobs.put(b"whole")
+    (path,) = files(folder)
+    path.rename(path.with_name(f".{path.name}.1.aa"))
+    with pytest.raises(BlobMissing):
+        await blobs.get(name)
+    await blobs.put(b"whole")
+    assert await blobs.get(name) == b"whole"
+
+
+async def test_the_folder_is_the_owners_alone(blobs: Blobs, folder: Path) -> None:
+    await blobs.put(b"private")
+    assert {path.stat().st_mode & 0o077 for path in (folder, files(folder)[0].parent)} == {0}
+
+
+async def test_a_store_that_cannot_be_written_or_read_says_so(folder: Path, blobs: Blobs) -> None:
+    name = hashlib.sha256(b"x").hexdigest()
+    (folder / name[:2]).write_bytes(b"a file where a folder belongs")
+    with pytest.raises(Unavailable, match="nothing was stored"):
+        await blobs.put(b"x")
+    other = await blobs.put(b"y")
+    (path,) = [path for path in files(folder) if path.name == other]
+    path.unlink()
+    path.mkdir()
+    (path / "x").write_bytes(b"")
+    with pytest.raises((Unavailable, BlobMissing)):
+        await blobs.get(other)

@@ -1,0 +1,91 @@
+"""Many rows in one statement, on both engines, in any number."""
+
+from __future__ import annotations
+
+import pytest
+
+from postroad.store import bulk
+from postroad.store.database import Database
+from postroad.store.schema import server_facts
+
+COUNTS = [0, 1, 2, 63, 64, 65, 127, 200]
+COLUMNS = ("name", "value")
+
+
+def facts(database: Database) -> dict[str, str]:
+    rows = database.read_now(
+        lambda c: bulk.run(c, "SELECT name, value FROM server_facts WHERE substr(name, 1, 1) = 'n'")
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def numbered(count: int, value: str = "old") -> list[bulk.Row]:
+    return [(f"n{n:03}", f"{value}{n}") for n in range(count)]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_any_number_of_rows_is_inserted_changed_and_found(database: Database, count: int) -> None:
+    database.write_now(lambda c: bulk.insert(c, server_facts, COLUMNS, numbered(count)))
+    assert facts(database) == dict(numbered(count))
+    changed = database.write_now(
+        lambda c: bulk.update(
+            c, server_facts, keys=("name",), columns=("value",), rows=numbered(count, "new"),
+            returning="server_facts.name",
+        )
+    )  # fmt: skip
+    assert sorted(row[0] for row in changed) == [f"n{n:03}" for n in range(count)]
+    assert facts(database) == dict(numbered(count, "new"))
+    found = database.read_now(
+        lambda c: bulk.select_in(
+            c,
+            "SELECT name FROM server_facts WHERE value <> ? AND name IN (:values)",
+            [row[0] for row in numbered(count)],
+            before=("new0",),
+        )
+    )
+    assert len(found) == max(0, count - 1)
+
+
+def test_rows_that_are_there_already_stay_as_they_are(database: Database) -> None:
+    database.write_now(lambda c: bulk.insert(c, server_facts, COLUMNS, numbered(3)))
+    database.write_now(lambda c: bulk.insert_new(c, server_facts, COLUMNS, numbered(5, "new")))
+    assert facts(database) == {**dict(numbered(5, "new")), **dict(numbered(3))}
+
+
+def test_an_update_keeps_to_its_condition_and_names_the_rows_it_changed(database: Database) -> None:
+    database.write_now(lambda c: bulk.insert(c, server_facts, COLUMNS, numbered(4)))
+    changed = database.write_now(
+        lambda c: bulk.update(
+            c,
+            server_facts,
+            keys=("name",),
+            columns=("value",),
+            rows=[*numbered(4, "new"), ("nobody", "x")],
+            condition="server_facts.value <> 'old2'",
+            returning="server_facts.name, server_facts.value",
+        )
+    )
+    assert sorted(changed) == [row for n, row in enumerate(numbered(4, "new")) if n != 2]
+    assert facts(database)["n002"] == "old2"
+
+
+def test_an_update_sets_what_it_computes_too(database: Database) -> None:
+    database.write_now(lambda c: bulk.insert(c, server_facts, COLUMNS, numbered(2)))
+    nothing = database.write_now(
+        lambda c: bulk.update(
+            c, server_facts, keys=("name", "value"), columns=(), rows=numbered(1),
+            also="value = server_facts.value || '!'",
+        )
+    )  # fmt: skip
+    assert nothing == []
+    assert facts(database) == {"n000": "old0!", "n001": "old1"}
+
+
+@pytest.mark.parametrize("value", ["?", "%s", "'; DROP TABLE server_facts; --", ":values", "%", "é\u2028"])
+def test_a_value_is_never_part_of_a_statement(database: Database, value: str) -> None:
+    database.write_now(lambda c: bulk.insert(c, server_facts, COLUMNS, [("n1", value)]))
+    assert facts(database) == {"n1": value}
+    found = database.read_now(
+        lambda c: bulk.select_in(c, "SELECT name FROM server_facts WHERE value IN (:values)", [value])
+    )
+    assert found == [("n1",)]
