@@ -1,4 +1,4 @@
-"""Nodes that share the work, and what one that is stopped or killed had in hand: it arrives, and twice only in doubt."""
+"""Nodes that share the work, and what a stopped or killed one had in hand: it arrives, and twice only in doubt."""
 
 from __future__ import annotations
 

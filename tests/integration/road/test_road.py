@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 
 from integration.road.conftest import INBOX, SLOW, Road
+from integration.road.living import api_of, signatures
 from peers.mta import Behaviour, Rule
 
 on_sqlite = pytest.mark.parametrize("road", ["sqlite"], indirect=True)
@@ -170,6 +171,16 @@ def test_sending_from_a_domain_that_is_not_verified_is_refused(road: Road) -> No
         "domain_not_verified",
         "/from",
     )
+
+
+def test_mail_under_a_test_key_is_captured_in_production_too(road: Road) -> None:
+    before = len(road.postfix.mail())
+    with api_of(road.node, road.node.key("captured", mode="test")) as api:
+        sent = api.send(sender=road.sender, to=f"nobody@{INBOX}", subject="x", text="x")
+        message = api.ended(sent, "delivered")
+        assert (message["mode"], message["latest_attempt"]["route"]) == ("test", "capture")
+        assert signatures(api.raw(message), road.dns).keys() == {"rsa-sha256", "ed25519-sha256"}
+    assert len(road.postfix.mail()) == before
 
 
 def test_a_domain_with_a_null_mx_bounces_at_once_without_suppression(road: Road) -> None:
