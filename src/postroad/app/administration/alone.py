@@ -91,6 +91,11 @@ def _log_to_standard_error(settings: Settings) -> None:
     """Keep standard output free for the answer, and tell only what matters."""
     level = _DEBUG if settings.log.level is LogLevel.DEBUG else _WARNING
     structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,  # without the values of variables, there are keys among them
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
