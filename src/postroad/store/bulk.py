@@ -2,15 +2,18 @@
 
 A row a statement is slow for two reasons: each execution costs, and in CPython each SQLite call hands the interpreter
 lock over, so a busy event loop makes every row wait for its turn. Statements here carry up to 64 rows as one `VALUES`
-list. Their text is made once for each table and number of rows (a power of two), and both drivers keep it prepared.
+list. Their text is made once for each table and number of rows, both drivers keep it prepared, and it goes to the
+driver's own cursor, past what SQLAlchemy does for statements it has to compile.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import BigInteger, Integer, LargeBinary, TypeEngine
 
 Row: TypeAlias = tuple[Any, ...]
@@ -21,14 +24,14 @@ def insert(connection: Connection, table: Table, columns: tuple[str, ...], rows:
     """Insert `rows`, whose values stand in the order of `columns`."""
     for chunk in _chunks(rows):
         statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk))
-        connection.exec_driver_sql(statement, _flat(chunk))
+        _execute(connection, statement, _flat(chunk))
 
 
 def insert_new(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
     """Insert those of `rows` that violate no uniqueness."""
     for chunk in _chunks(rows):
         statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk)) + " ON CONFLICT DO NOTHING"
-        connection.exec_driver_sql(statement, _flat(chunk))
+        _execute(connection, statement, _flat(chunk))
 
 
 def update(
@@ -57,9 +60,7 @@ def update(
     changed: list[Row] = []
     for chunk in _chunks(rows):
         statement = _update_text(connection.dialect.name, table, keys, columns, condition, returning, also, len(chunk))
-        result = connection.exec_driver_sql(statement, _flat(chunk))
-        if returning:
-            changed += [tuple(row) for row in result]
+        changed += _execute(connection, statement, _flat(chunk))
     return changed
 
 
@@ -77,22 +78,60 @@ def select_in(connection: Connection, statement: str, values: Sequence[Any], *, 
 
 def run(connection: Connection, statement: str, values: Row = ()) -> list[Row]:
     """Run one statement, whose parameters are written `?` on both engines, and return the rows it gives, if any."""
-    result = connection.exec_driver_sql(_marked(connection.dialect.name, statement), values)
-    return [tuple(row) for row in result] if result.returns_rows else []
+    return _execute(connection, _marked(connection.dialect.name, statement), values)
 
 
-@lru_cache(256)
+@contextlib.contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """Undo what the body did when it raises, and leave the rest of the transaction as it is."""
+    _execute(connection, "SAVEPOINT unit", ())
+    try:
+        yield
+    except BaseException:
+        if not connection.invalidated:
+            _execute(connection, "ROLLBACK TO SAVEPOINT unit", ())
+            _execute(connection, "RELEASE SAVEPOINT unit", ())
+        raise
+    _execute(connection, "RELEASE SAVEPOINT unit", ())
+
+
+def _execute(connection: Connection, statement: str, values: Row) -> list[Row]:
+    """Run a statement on the driver's cursor and return the rows it gives, if any.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would, so that whoever handles errors knows one kind.
+    """
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor()
+    try:
+        cursor.execute(statement, values)
+        return [] if cursor.description is None else cursor.fetchall()
+    except dialect.loaded_dbapi.Error as error:
+        gone = dialect.is_disconnect(error, driver, cursor)
+        if gone:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=gone,
+            dialect=dialect,
+        ) from error
+    finally:
+        cursor.close()
+
+
+@lru_cache(512)
 def _marked(dialect: str, statement: str) -> str:
     return statement if dialect == "sqlite" else statement.replace("?", "%s")
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cut into powers of two, largest first, so that few different texts are ever prepared."""
-    start = 0
-    while (left := len(rows) - start) > 0:
-        size = min(_MOST, 1 << (left.bit_length() - 1))
-        yield rows[start : start + size]
-        start += size
+    for start in range(0, len(rows), _MOST):
+        yield rows[start : start + _MOST]
 
 
 def _flat(rows: Sequence[Row]) -> Row:
@@ -103,13 +142,13 @@ def _marker(dialect: str) -> str:
     return "?" if dialect == "sqlite" else "%s"
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def _insert_text(dialect: str, table: str, columns: tuple[str, ...], count: int) -> str:
     row = f"({', '.join([_marker(dialect)] * len(columns))})"
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names of ours
 
 
-@lru_cache(256)
+@lru_cache(1024)
 def _update_text(
     dialect: str,
     table: Table,

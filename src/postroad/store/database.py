@@ -9,6 +9,7 @@ one statement carries many rows.
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from postroad.model.errors import Unavailable
-from postroad.store import engines
+from postroad.store import bulk, engines
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -43,6 +44,10 @@ class _Work:
     loop: asyncio.AbstractEventLoop
     outcome: Any = None
     error: BaseException | None = None
+
+
+class _Nudge:
+    """Wakes a writer that has nothing but lazy units to look for."""
 
 
 @dataclass(slots=True)
@@ -68,7 +73,16 @@ class Database:
     """One store, over SQLite or PostgreSQL."""
 
     def __init__(
-        self, url: str, *, readers: int = 4, writers: int = 1, group: int = 512, backlog: int = 20_000
+        self,
+        url: str,
+        *,
+        readers: int = 4,
+        writers: int = 1,
+        group: int = 512,
+        backlog: int = 20_000,
+        pace_s: float = 0.004,
+        lazy_s: float = 0.015,
+        connect_timeout_s: float = 10.0,
     ) -> None:
         """Open the store; on SQLite take the file's lock.
 
@@ -77,6 +91,9 @@ class Database:
             readers: threads that read.
             writers: threads that write; SQLite has one, whatever is given.
             group: units in one transaction at the most.
+            pace_s: least time between the beginnings of two transactions of one writer.
+            lazy_s: how long a lazy unit waits for others.
+            connect_timeout_s: time allowed for connecting to PostgreSQL.
             backlog: units that may wait; one more is refused as `overloaded`.
 
         Raises:
@@ -90,9 +107,17 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock_descriptor = engines.hold_file(path)
             writers = 1
-        self._writer_engine: Engine = engines.connect_writer(url, connections=writers + 1)
-        self._reader_engine: Engine = engines.connect_readers(url, connections=readers)
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._writer_engine: Engine = engines.connect_writer(
+            url, connections=writers + 1, connect_timeout_s=int(connect_timeout_s)
+        )
+        self._reader_engine: Engine = engines.connect_readers(
+            url, connections=readers, connect_timeout_s=int(connect_timeout_s)
+        )
+        self._queue: SimpleQueue[_Work | _Nudge | None] = SimpleQueue()
+        self._lazy: deque[_Work] = deque()
+        self._nudging = False
+        self._pace_s = pace_s
+        self._lazy_s = lazy_s
         self._group = group
         self._backlog = backlog
         self._state = _State()
@@ -126,20 +151,26 @@ class Database:
         result: T = await self._submit(function, None, gathered=False, patient=patient)
         return result
 
-    async def write_each(self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False) -> T:
+    async def write_each(
+        self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False, lazy: bool = False
+    ) -> T:
         """Run `function` over this item and all others that wait for it; return this item's result once durable.
 
         `function` answers with one result an item, in order; an exception in an item's place is raised to that item.
+        With `lazy` the item does not begin a transaction of its own at once: it joins the next one, or waits a little
+        for others like it.
         """
-        return await self.submit_each(function, item, patient=patient)
+        return await self.submit_each(function, item, patient=patient, lazy=lazy)
 
-    def submit_each(self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False) -> asyncio.Future[T]:
+    def submit_each(
+        self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False, lazy: bool = False
+    ) -> asyncio.Future[T]:
         """Do as `write_each` does, for callers that must learn the outcome even when whoever waits is cancelled.
 
         Raises:
             Unavailable: the store takes no more units now.
         """
-        return self._submit(function, item, gathered=True, patient=patient)
+        return self._submit(function, item, gathered=True, patient=patient, lazy=lazy)
 
     async def read(self, function: Unit[T]) -> T:
         """Run `function` in a read transaction."""
@@ -177,7 +208,9 @@ class Database:
             engines.release_file(self._lock_descriptor)
             self._lock_descriptor = None
 
-    def _submit(self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool) -> asyncio.Future[Any]:
+    def _submit(
+        self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool, lazy: bool = False
+    ) -> asyncio.Future[Any]:
         state = self._state
         if state.broken or state.closing:
             raise _unavailable()
@@ -187,13 +220,26 @@ class Database:
         work = _Work(function, item, gathered, patient, loop.create_future(), loop)
         with state.counting:
             state.pending += 1
-        self._queue.put(work)
+        if not lazy:
+            self._queue.put(work)
+            return work.future
+        self._lazy.append(work)
+        if not self._nudging:
+            self._nudging = True
+            loop.call_later(self._lazy_s, self._nudge)
         return work.future
+
+    def _nudge(self) -> None:
+        """Let a writer look for lazy units."""
+        self._nudging = False
+        if self._lazy:
+            self._queue.put(_Nudge())
 
     # --- on the writers' threads -------------------------------------------------------------------------------------
 
     def _write_loop(self) -> None:
-        while (works := self._take()) is not None:
+        began = 0.0
+        while (works := self._take(began + self._pace_s)) is not None:
             began = time.monotonic()
             self._carry_out(works)
             counters = self._state.counters
@@ -201,21 +247,36 @@ class Database:
             counters.units += len(works)
             self._answer(works)
 
-    def _take(self) -> list[_Work] | None:
+    def _take(self, not_before: float) -> list[_Work] | None:
+        """Wait for a unit, then until `not_before`, and return all that wait by then; None: the store closes.
+
+        A single unit on an idle store is taken at once; under load transactions keep their distance, so that each
+        carries more.
+        """
+        works: list[_Work] = []
         first = self._queue.get()
-        if first is None:
-            return None
-        works = [first]
-        try:
-            while len(works) < self._group:
+        pause_s = not_before - time.monotonic()
+        if pause_s > 0 and first is not None:
+            time.sleep(pause_s)
+        ending = first is None
+        if isinstance(first, _Work):
+            works.append(first)
+        while len(works) < self._group:
+            try:
+                works.append(self._lazy.popleft())
+            except IndexError:
+                break
+        while not ending and len(works) < self._group:
+            try:
                 work = self._queue.get_nowait()
-                if work is None:
-                    self._queue.put(None)
-                    break
+            except Empty:
+                break
+            if isinstance(work, _Work):
                 works.append(work)
-        except Empty:
-            pass
-        return works
+            ending = work is None
+        if ending and works:
+            self._queue.put(None)
+        return None if ending and not works else works
 
     def _carry_out(self, works: list[_Work]) -> None:
         """Run the units until each has an outcome or an error."""
@@ -288,7 +349,7 @@ def _run_group(connection: Connection, group: list[_Work], *, alone: bool) -> No
         if alone and len(group) == 1:
             _run(connection, group)
         else:
-            with connection.begin_nested():
+            with bulk.savepoint(connection):
                 _run(connection, group)
     except DBAPIError as error:
         if engines.is_away(error) or engines.is_transient(error) or (alone and len(group) == 1):

@@ -76,18 +76,18 @@ def release_file(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def connect_writer(url: str, *, connections: int) -> Engine:
+def connect_writer(url: str, *, connections: int, connect_timeout_s: int = 10) -> Engine:
     """Return the engine for writes: one connection on SQLite, `connections` on PostgreSQL."""
     if engine_name(url) == "sqlite":
         return _sqlite(sqlite_path(url), read_only=False, connections=1)
-    return _postgresql(url, connections=connections, read_only=False)
+    return _postgresql(url, connections=connections, read_only=False, connect_timeout_s=connect_timeout_s)
 
 
-def connect_readers(url: str, *, connections: int) -> Engine:
+def connect_readers(url: str, *, connections: int, connect_timeout_s: int = 10) -> Engine:
     """Return the engine for reads."""
     if engine_name(url) == "sqlite":
         return _sqlite(sqlite_path(url), read_only=True, connections=connections)
-    return _postgresql(url, connections=connections, read_only=True)
+    return _postgresql(url, connections=connections, read_only=True, connect_timeout_s=connect_timeout_s)
 
 
 def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
@@ -106,7 +106,7 @@ def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
         ]
 
     def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=1024)
         for pragma in pragmas:
             connection.execute(pragma)
         return connection
@@ -129,7 +129,7 @@ def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
     return engine
 
 
-def _postgresql(url: str, *, connections: int, read_only: bool) -> Engine:
+def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_s: int) -> Engine:
     parsed = make_url(url)
     psycopg_url: URL = parsed.set(drivername="postgresql+psycopg")
     options = "-c synchronous_commit=on -c timezone=UTC -c idle_in_transaction_session_timeout=60000"
@@ -142,7 +142,7 @@ def _postgresql(url: str, *, connections: int, read_only: bool) -> Engine:
         pool_timeout=10,
         hide_parameters=True,
         pool_pre_ping=read_only,
-        connect_args={"options": options, "connect_timeout": 5, "prepare_threshold": 3},
+        connect_args={"options": options, "connect_timeout": connect_timeout_s, "prepare_threshold": 3},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
@@ -138,7 +138,7 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer
 
 def find_suppressed(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Suppressed:
     """Return the suppressions of the given (project, folded address) pairs."""
-    if connection.execute(_any_suppression).first() is None:
+    if not bulk.run(connection, "SELECT 1 FROM suppressions LIMIT 1"):
         return {}
     found: Suppressed = {}
     for project in {project for project, _ in wanted}:
@@ -148,7 +148,6 @@ def find_suppressed(connection: Connection, wanted: Sequence[tuple[str, str]]) -
     return found
 
 
-_any_suppression = text("SELECT 1 FROM suppressions LIMIT 1")
 _suppressed_text = (
     "SELECT folded, scope, cause, expires_at FROM suppressions WHERE project_id = ? AND folded IN (:values)"
 )
