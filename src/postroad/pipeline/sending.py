@@ -94,6 +94,7 @@ class Sending:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = False
         self._stopping = False
+        self._ended: asyncio.Future[None] | None = None
 
     @property
     def in_hand(self) -> int:
@@ -102,6 +103,13 @@ class Sending:
 
     async def run(self) -> None:
         """Take and send what is due until `stop`."""
+        self._ended = asyncio.get_running_loop().create_future()
+        try:
+            await self._run()
+        finally:
+            self._ended.set_result(None)
+
+    async def _run(self) -> None:
         while not self._stopping and not await self._survive(self._recover()):
             pass
         self._ready = True
@@ -118,6 +126,8 @@ class Sending:
         """Take nothing more, hand back what was not begun, and finish what was."""
         self._stopping = True
         self._due.ring()
+        if self._ended is not None:
+            await self._ended  # a lease that was just being taken is handed back by the loop itself
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
                 await self._deliverer.drain()
@@ -142,10 +152,23 @@ class Sending:
             without_domains=self._in_hand.full(time.monotonic()),
         )
         leases = await self._database.write(lambda connection: deliveries.lease(connection, request))
-        if leases:
-            self._in_hand.take(leases)
+        if not leases:
+            return False
+        self._in_hand.take(leases)
+        if self._stopping:
+            await self._hand_back(leases)
+        else:
             self._start(self._batch(leases))
-        return bool(leases)
+        return True
+
+    async def _hand_back(self, leases: Sequence[Lease]) -> None:
+        """Give back what was leased while the server began to stop."""
+        now = self._clock.now()
+        try:
+            await self._database.write(lambda connection: deliveries.hand_back(connection, leases, now))
+        finally:
+            for lease in leases:
+                self._in_hand.give(lease, time.monotonic())
 
     async def _pause_s(self) -> float:
         """Return how long to sleep when nothing rings: until the next delivery is due, at most the idle time."""
@@ -168,7 +191,7 @@ class Sending:
         self._in_hand.keep(count)
         if leases:
             self._in_hand.take(leases)
-            self._start(self._batch(leases))
+            self._start(self._hand_back(leases) if self._stopping else self._batch(leases))
 
     # --- compose -----------------------------------------------------------------------------------------------------
 
@@ -196,8 +219,14 @@ class Sending:
             attempt = self._not_begun(Trouble.POISON, "A file of this message is missing from the blob store.")
         except Unavailable as error:
             attempt = self._not_begun(Trouble.HANDED_BACK, error.detail)
-        self._start(self._judge(lease, await self._dresser.stream(lease), attempt))
+        except Exception:  # noqa: BLE001 - one delivery's trouble is not its batch's
+            _log.exception("dressing_failed", delivery=lease.delivery_id)
+            attempt = self._not_begun(Trouble.POISON, "What this message needs to be composed cannot be read.")
+        self._start(self._judge_undressed(lease, attempt))
         return None
+
+    async def _judge_undressed(self, lease: Lease, attempt: Attempt) -> None:
+        await self._judge(lease, await self._dresser.stream(lease), attempt)
 
     async def _compose(self, plate: Sequence[Dressed]) -> None:
         keys = {key.id: key for dressed in plate for key in dressed.keys}
@@ -269,7 +298,7 @@ class Sending:
             suppression_id=SuppressionId(self._mint("sup")) if verdict.suppress else None,
         )
         try:
-            if not await self._database.write_each(settle, settlement, patient=True):
+            if not await self._database.write_each(settle, settlement, patient=True, lazy=True):
                 _log.warning("lease_lost", delivery=lease.delivery_id, attempt=lease.attempt)
             self._journal.settled(lease.delivery_id, lease.attempt)
             self.settled[verdict.state] += 1

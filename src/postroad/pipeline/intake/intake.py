@@ -203,18 +203,18 @@ class Intake:
             self._end_offer(hold, count, None)
             raise
         future.add_done_callback(lambda done: self._end_offer(hold, count, done))
-        answer = await asyncio.shield(future)  # who waits may go away; what was accepted is taken in hand all the same
-        if not answer.replayed:
-            self._told.ring()
-        if len(answer.leases) < count:
-            self._due.ring()
-        return answer
+        return await asyncio.shield(future)  # who waits may go away; what was accepted goes on all the same
 
     def _end_offer(self, hold: Hold | None, count: int, done: "asyncio.Future[Answer] | None") -> None:
-        if self._hands is None or hold is None:
-            return
-        came = done is not None and not done.cancelled() and done.exception() is None
-        self._hands.taken(count, done.result().leases if done is not None and came else ())
+        """Take in hand what the commit leased, and wake those who care for the rest of it."""
+        answer = None if done is None or done.cancelled() or done.exception() is not None else done.result()
+        leases = () if answer is None else answer.leases
+        if self._hands is not None and hold is not None:
+            self._hands.taken(count, leases)
+        if answer is not None and not answer.replayed:
+            self._told.ring()
+            if len(leases) < count:
+                self._due.ring()
 
     def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
         if self._hands is None or caller.project.paused_at is not None:

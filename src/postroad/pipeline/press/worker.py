@@ -1,5 +1,6 @@
 """The composing process: reads frames of jobs from a socket, answers each, ends when the socket does."""
 
+import gc
 import signal
 import socket
 import sys
@@ -8,6 +9,7 @@ import structlog
 
 from postroad.pipeline.press import frames
 
+_COLLECT_AFTER = 20_000
 _READ_OCTETS = 1 << 18
 
 
@@ -16,6 +18,8 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _log_plainly()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
     bench = frames.Bench()
     reader = frames.Reader()
     with socket.socket(fileno=descriptor) as link:
