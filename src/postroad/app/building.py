@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+from dataclasses import dataclass
 
 from postroad.app.development import DevelopmentSenders
 from postroad.app.house import House
@@ -28,6 +29,7 @@ from postroad.pipeline.journal import Journal
 from postroad.pipeline.outcomes.judge import Policy
 from postroad.pipeline.press import Press, PressInside, PressOutside
 from postroad.pipeline.recompose import Recomposer
+from postroad.pipeline.routing import Router
 from postroad.pipeline.sending import Sending, SendingSettings
 from postroad.store import migrate
 from postroad.store.blobs import Blobs
@@ -56,7 +58,11 @@ async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) 
     database: Database | None = None
     try:
         vault = _vault(settings, dev=dev)
-        database = Database(settings.database_url, readers=settings.database.pool)
+        database = Database(
+            settings.database_url,
+            readers=settings.database.pool,
+            connect_timeout_s=settings.database.connect_timeout_s,
+        )
         migrate.migrate(database)
         return await _furnish(settings, dev, node, vault, database)
     except BaseException:
@@ -75,10 +81,27 @@ def _vault(settings: Settings, *, dev: bool) -> Vault:
     return Vault(open_or_create_master_key(settings.data.directory / "master.key"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every part stands on."""
+
+    settings: Settings
+    dev: bool
+    node: Node
+    vault: Vault
+    database: Database
+    clock: WallClock
+    mint: Minter
+    blobs: Blobs
+    due: WakeUp
+    told: WakeUp
+
+
 async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
-    clock, due, told = WallClock(), WakeUp(), WakeUp()
+    clock = WallClock()
     mint = Minter(clock)
-    blobs = Blobs(settings.blobs_url)
+    blobs, due, told = Blobs(settings.blobs_url), WakeUp(), WakeUp()
+    ground = _Ground(settings, dev, node, vault, database, clock, mint, blobs, due, told)
     projects, keys = Projects(database, clock, mint), Keys(database, clock, mint)
     projects.on_change(keys.forget_project)
     streams = Streams(database, clock, built_in_streams(settings))
@@ -86,30 +109,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     senders = Senders(
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
-    outfitter = DevelopmentSenders(senders, settings.data.directory) if dev else senders
-    dresser = Dresser(
-        blobs=blobs,
-        senders=outfitter,
-        streams=streams,
-        list_headers=Unsubscribing(settings.http.public_url, vault.derive("tokens")).headers,
-        verp_key=vault.derive("return path"),
-    )
-    press = _press(settings, dev=dev)
-    sending = Sending(
-        database=database,
-        clock=clock,
-        mint=mint,
-        chance=random.random,
-        dresser=dresser,
-        press=press,
-        deliverer=Deliverer(_deliver_settings(settings), clock=clock, chance=random.random),
-        router=router_of(settings, await _identifiers(projects)),
-        journal=Journal(settings.data.directory / "journal", node.machine_boot, new_node=node.fresh),
-        policy=_policy(settings),
-        due=due,
-        told=told,
-        settings=_sending_settings(settings, node, shared=database.engine_name == "postgresql"),
-    )
+    sending, recompose = _delivery(ground, streams, senders, router_of(settings, await _identifiers(projects)))
     room = _room(settings, database)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
@@ -134,23 +134,56 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         egress=egress,
         room=room,
         readiness=Readiness(),
-        intake=Intake(
-            database=database,
-            blobs=blobs,
-            clock=clock,
-            mint=mint,
-            streams=streams,
-            senders=senders,
-            limits=_intake_limits(settings),
-            batch_limit=settings.limits.batch_messages,
-            gate=room.gate,
-            hands=sending,
-            due=due,
-            told=told,
-        ),
+        intake=_intake(ground, streams, senders, room, sending),
         sending=sending,
-        recompose=Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter),
+        recompose=recompose,
         retention=Retention(database, blobs, clock, settings.retention),
+    )
+
+
+def _delivery(ground: _Ground, streams: Streams, senders: Senders, router: Router) -> tuple[Sending, Recomposer]:
+    settings, database = ground.settings, ground.database
+    outfitter = DevelopmentSenders(senders, settings.data.directory) if ground.dev else senders
+    dresser = Dresser(
+        blobs=ground.blobs,
+        senders=outfitter,
+        streams=streams,
+        list_headers=Unsubscribing(settings.http.public_url, ground.vault.derive("tokens")).headers,
+        verp_key=ground.vault.derive("return path"),
+    )
+    press = _press(settings, dev=ground.dev)
+    sending = Sending(
+        database=database,
+        clock=ground.clock,
+        mint=ground.mint,
+        chance=random.random,
+        dresser=dresser,
+        press=press,
+        deliverer=Deliverer(_deliver_settings(settings), clock=ground.clock, chance=random.random),
+        router=router,
+        journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),
+        policy=_policy(settings),
+        due=ground.due,
+        told=ground.told,
+        settings=_sending_settings(settings, ground.node, shared=database.engine_name == "postgresql"),
+    )
+    return sending, Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter)
+
+
+def _intake(ground: _Ground, streams: Streams, senders: Senders, room: Room, sending: Sending) -> Intake:
+    return Intake(
+        database=ground.database,
+        blobs=ground.blobs,
+        clock=ground.clock,
+        mint=ground.mint,
+        streams=streams,
+        senders=senders,
+        limits=_intake_limits(ground.settings),
+        batch_limit=ground.settings.limits.batch_messages,
+        gate=room.gate,
+        hands=sending,
+        due=ground.due,
+        told=ground.told,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ from postroad.store.vault import MasterKeyError
 _log = structlog.get_logger("postroad.server")
 _SWITCH_S = 0.0002
 """A busy loop hands the interpreter lock over this soon: the store's writer asks for it at each of its statements."""
+_COLLECT_AFTER = 20_000
 _HTTP_DRAIN_S = 10
 _DIRECTORY_S = 3.0
 """How long a server waits for the data directory: a command without a server holds it for a moment."""
@@ -69,12 +71,24 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
         async with _running(house, roles):
             if dev:
                 await greet(house)
+            _settle_memory()
             _log.info("started", roles=sorted(roles), node=house.node.name)
             await _told_to_stop()
             _log.info("stopping")
     finally:
         await house.close()
     _log.info("stopped")
+
+
+def _settle_memory() -> None:
+    """Leave what the start has made out of garbage collection, and collect the rest less often.
+
+    Most of what a server makes is freed by reference counting; looking for cycles after each 700 objects, which is the
+    interpreter's default, costs a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
 
 
 async def _open(settings: Settings, *, dev: bool) -> House:
