@@ -86,6 +86,25 @@ def reschedule(
     return reading.deliveries_of(connection, project, message)
 
 
+def release(connection: Connection, project: ProjectId, message: MessageId, now: Instant) -> list[Delivery]:
+    """Let the held deliveries of a message go on; the time to give up moves by as long as they were held.
+
+    Raises:
+        Refused: `not_found`, or `conflict` when none is held.
+    """
+    _owned(connection, project, message)
+    changed = bulk.run(
+        connection,
+        "UPDATE deliveries SET state = 'queued', next_at = ?, expires_at = expires_at + (? - updated_at), "
+        "updated_at = ? WHERE message_id = ? AND project_id = ? AND state = 'held' RETURNING id",
+        (now, now, now, message, project),
+    )
+    if not changed:
+        raise Refused("conflict", "Nothing of this message is held.")
+    _tell(connection, EventType.RELEASED, project, message, sorted(row[0] for row in changed), now, b"{}")
+    return reading.deliveries_of(connection, project, message)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resending:
     """What is to be sent again, and by whom."""

@@ -67,6 +67,22 @@ async def test_what_was_not_sent_can_be_canceled_and_is_never_sent(house: House)
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
+async def test_what_is_held_goes_on_when_it_is_released(house: House) -> None:
+    async with house.client() as client:
+        message = (await sent(client))["id"]
+        refused = await client.post(f"/v1/messages/{message}/release")
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        await house.services.database.write(
+            lambda c: c.exec_driver_sql("UPDATE deliveries SET state = 'held', next_at = NULL")
+        )
+        rung = house.services.due.beat
+        answer = await client.post(f"/v1/messages/{message}/release")
+        assert [each["state"] for each in answer.json()["data"]] == ["queued", "queued"]
+        assert (await events(client, message)).count("message.released") == 2
+        assert house.services.due.beat > rung
+    assert len(await lease(house)) == 2
+
+
 async def test_a_delivery_in_a_workers_hands_is_left_to_it(house: House) -> None:
     async with house.client() as client:
         message = (await sent(client))["id"]

@@ -1,4 +1,4 @@
-"""Changing a message that was accepted: cancel it, give it another time, send it again."""
+"""Changing a message that was accepted: cancel it, let it go on, give it another time, send it again."""
 
 import datetime as dt
 import fnmatch
@@ -67,6 +67,24 @@ class ChangesController(Controller):
         answer = await services.database.write(
             lambda c: once(
                 c, project, exchange.idempotency, now, lambda: (200, _shown(changes.cancel(c, project, message, now)))
+            )
+        )
+        return _changed(services, answer)
+
+    @post(
+        "/release",
+        opt=SEND | KEEPS | documented(answer=Deliveries),
+        status_code=200,
+        summary="Let go on what is held",
+    )
+    async def release(
+        self, message_id: FromPath[str], services: GivenServices, caller: GivenCaller, exchange: GivenExchange
+    ) -> Response[bytes]:
+        """Queue held deliveries again, once what held them is repaired: a relay's password, a file that was gone."""
+        project, message, now = caller.project.id, MessageId(message_id), services.clock.now()
+        answer = await services.database.write(
+            lambda c: once(
+                c, project, exchange.idempotency, now, lambda: (200, _shown(changes.release(c, project, message, now)))
             )
         )
         return _changed(services, answer)
