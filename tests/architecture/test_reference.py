@@ -23,7 +23,8 @@ COMMANDS = list(reference.commands())
 
 @pytest.mark.parametrize("name", list(reference.PAGES))
 def test_a_generated_page_is_current(name):
-    current = f"{reference.NOTE}\n{reference.PAGES[name]()}"
+    page = reference.PAGES[name]()
+    current = f"{reference.NOTE}\n{page}" if name.endswith(".md") else page
     assert (REFERENCE / name).read_text(encoding="utf-8") == current, "run: make docs"
 
 

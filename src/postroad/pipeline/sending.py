@@ -25,7 +25,8 @@ from postroad.model.verdict import Verdict
 from postroad.pipeline.deliver import Deliverer
 from postroad.pipeline.dressing import Dressed, Dresser
 from postroad.pipeline.in_hand import InHand
-from postroad.pipeline.journal import Journal, Note, read_result
+from postroad.pipeline.journal import Journal, Note
+from postroad.pipeline.leftovers import leftover
 from postroad.pipeline.outcomes.judge import Policy, judge, lapse
 from postroad.pipeline.press import POISON, Outcome, Press
 from postroad.pipeline.routing import Router
@@ -92,6 +93,7 @@ class Sending:
         self.settled: Counter[State] = Counter()
         """How many attempts led to which state, since the start."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._arrived: list[Lease] = []
         self._ready = False
         self._stopping = False
         self._ended: asyncio.Future[None] | None = None
@@ -189,9 +191,17 @@ class Sending:
     def taken(self, count: int, leases: Sequence[Lease]) -> None:
         """Take what an offer of `count` brought."""
         self._in_hand.keep(count)
-        if leases:
-            self._in_hand.take(leases)
-            self._start(self._hand_back(leases) if self._stopping else self._batch(leases))
+        if not leases:
+            return
+        self._in_hand.take(leases)
+        if not self._arrived:
+            asyncio.get_running_loop().call_soon(self._begin_arrived)
+        self._arrived += leases
+
+    def _begin_arrived(self) -> None:
+        """Begin what one commit brought as one batch, however many requests it came from."""
+        leases, self._arrived = self._arrived, []
+        self._start(self._hand_back(leases) if self._stopping else self._batch(leases))
 
     # --- compose -----------------------------------------------------------------------------------------------------
 
@@ -206,7 +216,7 @@ class Sending:
                 self._start(self._compose(plate))
                 plate = []
         if plate:
-            self._start(self._compose(plate))
+            await self._compose(plate)
 
     async def _dress(self, lease: Lease) -> Dressed | None:
         verdict = lapse(lease, now=self._clock.now())
@@ -338,31 +348,20 @@ class Sending:
             )
         )
         self._in_hand.take([lease for lease, _ in taken])
-        for lease, holder in taken:
-            await self._settle_left(lease, ours=holder == settings.hold.node)
+        ours = settings.hold.node
+        await asyncio.gather(*[self._settle_left(lease, ours=holder == ours) for lease, holder in taken])
         return taken
 
     async def _settle_left(self, lease: Lease, *, ours: bool) -> None:
         """Judge an attempt that a dead process left open."""
-        note = self._journal.noted(lease.delivery_id, lease.attempt) if ours else None
-        result = None if note is None else read_result(note)
-        stream = await self._dresser.stream(lease)
-        if note is not None and result is not None:
-            verdict = judge(result, lease, stream, now=self._clock.now(), chance=self._chance(), policy=self._policy)
-            await self._settle(lease, verdict, result, bytes(note.result), note.digest_octets, note.recipe)
-            return
-        certain = ours and note is None and self._journal.complete
         now = self._clock.now()
-        attempt = Attempt(
-            phase=Phase.COMPOSE if certain else Phase.DOT,
-            trouble=Trouble.CRASHED if certain else Trouble.LOST,
-            detail="The server stopped before the message was sent."
-            if certain
-            else "The server stopped while the message was being sent; it may have arrived.",
-            started_at=now,
-            finished_at=now,
-        )
-        await self._judge(lease, stream, attempt)
+        attempt, note = leftover(self._journal, lease, ours=ours, now=now)
+        stream = await self._dresser.stream(lease)
+        if note is None:
+            await self._judge(lease, stream, attempt)
+            return
+        verdict = judge(attempt, lease, stream, now=now, chance=self._chance(), policy=self._policy)
+        await self._settle(lease, verdict, attempt, bytes(note.result), note.digest_octets, note.recipe)
 
     # --- tasks -------------------------------------------------------------------------------------------------------
 

@@ -373,7 +373,8 @@ async def test_a_node_that_dies_in_the_middle_loses_nothing(yard: Yard, receiver
     assert all(push.state is PushState.DELIVERED for push in yard.pushed(webhook))
     bodies: dict[str, set[bytes]] = {}
     for request in receiver.requests:
-        bodies.setdefault(request.headers["webhook-id"], set()).add(request.body)
+        if len(request.body) == int(request.headers["content-length"]):  # the dying node broke some off
+            bodies.setdefault(request.headers["webhook-id"], set()).add(request.body)
     assert all(len(same) == 1 for same in bodies.values())
 
 
