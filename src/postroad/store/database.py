@@ -80,8 +80,8 @@ class Database:
         writers: int = 1,
         group: int = 512,
         backlog: int = 20_000,
-        pace_s: float = 0.004,
-        lazy_s: float = 0.015,
+        pace_s: float = 0.008,
+        lazy_s: float = 0.03,
         connect_timeout_s: float = 10.0,
     ) -> None:
         """Open the store; on SQLite take the file's lock.
