@@ -261,3 +261,40 @@ async def test_closing_while_postgresql_is_away_gives_patient_units_their_error(
         await asyncio.to_thread(database.close)
         with pytest.raises(Unavailable):
             await patient
+
+
+def put_each(connection: Connection, given: list[str]) -> list[str]:
+    return [put(connection, name) for name in given]
+
+
+async def test_a_lazy_unit_joins_the_next_transaction(database: Database) -> None:
+    before = database.counters.transactions
+    lazy = database.submit_each(put_each, "lazy", lazy=True)
+    await database.write(lambda c: put(c, "eager"))
+    assert await lazy == "lazy"
+    assert database.counters.transactions == before + 1
+
+
+async def test_a_lazy_unit_that_stays_alone_is_written_all_the_same(database: Database) -> None:
+    assert await asyncio.wait_for(database.write_each(put_each, "alone", lazy=True), 10) == "alone"
+    assert names(database) == ["alone"]
+
+
+async def test_a_store_that_closes_finishes_its_lazy_units(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'lazy.db'}", lazy_s=60)
+    database.write_now(lambda c: bulk.run(c, "CREATE TABLE server_facts (name TEXT PRIMARY KEY, value TEXT)"))
+    lazy = database.submit_each(put_each, "late", lazy=True)
+    await asyncio.to_thread(database.close)
+    assert await asyncio.wait_for(lazy, 10) == "late"
+
+
+async def test_what_comes_within_the_pace_shares_a_transaction(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'paced.db'}", pace_s=0.2)
+    try:
+        database.write_now(lambda c: bulk.run(c, "CREATE TABLE server_facts (name TEXT PRIMARY KEY, value TEXT)"))
+        await database.write(lambda c: put(c, "first"))
+        before = database.counters.transactions
+        await asyncio.gather(*[database.write(lambda c, n=n: put(c, f"{n}")) for n in range(20)])
+        assert database.counters.transactions == before + 1
+    finally:
+        database.close()
