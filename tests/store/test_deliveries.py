@@ -222,6 +222,17 @@ def test_an_old_lease_changes_nothing_but_the_log(database: Database, project: P
     assert finish(database, ended(new)) == [True]
 
 
+def test_a_settlement_whose_commit_came_through_unseen_is_not_suspected_when_it_runs_again(
+    database: Database, project: Project, mints: CountingMint
+) -> None:
+    fill(database, mints, project, 1)
+    (taken,) = take(database)
+    assert finish(database, ended(taken)) == [True]
+    told = types(database, project)
+    assert finish(database, ended(taken)) == [False]
+    assert types(database, project) == told
+
+
 def test_an_old_lease_that_sent_nothing_leaves_no_trace(
     database: Database, project: Project, mints: CountingMint
 ) -> None:
