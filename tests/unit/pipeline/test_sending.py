@@ -199,7 +199,7 @@ async def test_what_is_due_is_composed_signed_carried_and_settled(post):
     async with post.working() as sending:
         (delivery,) = post.post("ann@x.test")
         await post.until(delivery, "delivered")
-        assert sending.settled["delivered"] == 1
+    assert sending.settled["delivered"] == 1
     ((route, composed),) = post.postman.carried
     assert route == MxRoute("x.test")
     assert composed.mail_from == f"{verp.make(delivery, VERP_KEY)}@bounce.shop.test"
