@@ -55,7 +55,7 @@ bench: $(VENV)/.dev ## Measure throughput and latency beside the peers
 	@$(BIN)/python -m bench
 
 fault: $(VENV)/.dev ## Run the fault experiments
-	@$(BIN)/python -m faults
+	@$(BIN)/python -m faults $(if $(CI),--small)
 
 lock: ## Resolve requirements/*.in anew into hashed locks (needs uv)
 	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv; name it with make lock UV=/path/to/uv" >&2; exit 1; }
