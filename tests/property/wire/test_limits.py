@@ -73,10 +73,15 @@ SHAPES = [
 @pytest.mark.parametrize("reader", list(READERS))
 def test_a_hundred_thousand_characters_are_read_or_refused_at_once(reader: str, shape: str) -> None:
     text = shape * (100_000 // len(shape))
-    begun = time.process_time()
+    assert min(_cost_s(reader, text) for _ in range(3)) < 0.5
+
+
+def _cost_s(reader: str, text: str) -> float:
+    """Processor time of this thread alone; the least of a few is free of what else the process has to do."""
+    begun = time.thread_time()
     with contextlib.suppress(*EXPECTED):
         READERS[reader](text)
-    assert time.process_time() - begun < 0.5
+    return time.thread_time() - begun
 
 
 @given(

@@ -527,9 +527,12 @@ SHADOWED = {"domain not found", "domain does not exist"}
     ],
 )
 def test_100_kib_of_malice_take_less_than_50_ms(text: str) -> None:
-    began = time.perf_counter()
-    classify(SmtpReply(451, text), R)
-    assert time.perf_counter() - began < 0.05
+    costs_s = []
+    for _ in range(3):  # the least of a few is free of what else the process has to do
+        began = time.thread_time()
+        classify(SmtpReply(451, text), R)
+        costs_s.append(time.thread_time() - began)
+    assert min(costs_s) < 0.05
 
 
 def test_words_beyond_the_first_kib_are_not_read() -> None:
