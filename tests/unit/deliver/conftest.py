@@ -247,7 +247,7 @@ async def make(names, server, certificate):
             "hostname": "us.example",
             "mx_port": server.port,
             "resolvers": (("127.0.0.1", names.port),),
-            "dns_timeout_s": 0.4,
+            "dns_timeout_s": 4.0,
             "allow_private_addresses": True,
             "messages_per_second": 1_000_000,
         } | changes

@@ -76,7 +76,7 @@ async def test_the_null_mx_is_told(make, names, server, message):
 )
 async def test_the_kinds_of_dns_failure_are_told_apart(make, names, server, message, records, trouble):
     names.records = records
-    found = await make().deliver(ROUTE, message())
+    found = await make(dns_timeout_s=0.4).deliver(ROUTE, message())
     assert (found.phase, found.trouble, found.mx) == (Phase.RESOLVE, trouble, None)
     assert found.detail
     assert server.connections == 0
