@@ -74,6 +74,30 @@ class Action(StrEnum):
     IGNORE = "ignore"
 
 
+class Basis(StrEnum):
+    """What kind of evidence decided the class of a reply, the most trusted first."""
+
+    RULE = "rule"
+    """A rule of a rules file, which knows this provider's words."""
+    ENHANCED = "enhanced"
+    """The enhanced status code (RFC 3463)."""
+    CODE = "code"
+    """The basic code of the reply (RFC 5321 §4.2)."""
+    TEXT = "text"
+    """Words that mean the same at many servers."""
+
+
+class Confidence(StrEnum):
+    """How much the class of a reply is worth."""
+
+    HIGH = "high"
+    """A rule, an enhanced code that means one thing, or one that the words confirm."""
+    MEDIUM = "medium"
+    """The words, or a code that usually means this."""
+    LOW = "low"
+    """A guess from the basic code, or evidence that contradicts itself: never enough to suppress."""
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why, for people and for code alike. `evidence` is what the rule decided on: the reply, DNS facts."""
 
@@ -85,4 +109,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Stable name of the deciding rule, such as `smtp.rcpt.5xx` or `suppression.accept`."""
     detail: str
     """One public sentence."""
+    basis: Basis | None = None
+    """What kind of evidence in a reply decided; None when it was not the words or codes of a reply."""
+    confidence: Confidence | None = None
+    """How sure the class is; None when it is a fact and not read from a reply."""
     evidence: dict[str, str | int | None] = {}

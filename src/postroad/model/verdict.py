@@ -6,6 +6,7 @@ from postroad.model.clock import Instant
 from postroad.model.delivery import State
 from postroad.model.event import EventType
 from postroad.model.reason import Reason
+from postroad.model.traffic import Traffic
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,3 +24,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the recipient goes on the project's suppression list, with the reason as its evidence."""
     in_doubt: bool = False
     """Whether the attempt ended in doubt: the delivery is marked as a possible duplicate."""
+    traffic: Traffic | None = None
+    """What the reply asks of the traffic to the attempt's site, by the rule that decided; None: nothing."""
