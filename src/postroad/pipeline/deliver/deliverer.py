@@ -1,20 +1,18 @@
 """The door of stage 3: a route and a composed message in, an `Attempt` out."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
 from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import Clock
 from postroad.model.composition import Composed
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Route, Security
-from postroad.pipeline.deliver import guard, mx
+from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Route
+from postroad.pipeline.deliver import mx
 from postroad.pipeline.deliver.capture import capture
 from postroad.pipeline.deliver.connection import Connection
-from postroad.pipeline.deliver.dial import Unready, Way, dial
 from postroad.pipeline.deliver.pool import Pool
+from postroad.pipeline.deliver.reach import Make, Reach
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.settings import BeforeDot, Chance, DeliverSettings
 from postroad.pipeline.deliver.tls import TlsContexts
@@ -22,11 +20,7 @@ from postroad.pipeline.deliver.trip import Fact, Trip, read_outcome
 from postroad.wire.smtp.phase import Phase as WirePhase
 from postroad.wire.smtp.transaction import Ending, Outcome
 
-Dial = Callable[[Trip], Awaitable[Connection | None]]
-"""Makes a connection for a trip; None when there is none to be had, and the trip knows why."""
-
 _STOPPING = "Given back: the server is stopping."
-_BROKEN_TLS_HOSTS = 10_000
 
 
 class Deliverer:
@@ -39,13 +33,17 @@ class Deliverer:
         self._settings = settings
         self._clock = clock
         self._chance = chance
-        self._contexts = contexts if contexts is not None else TlsContexts()
         self._loop = asyncio.get_running_loop()
         self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s)
         self._pool = Pool(settings)
         self._stop: asyncio.Future[None] = self._loop.create_future()
-        self._broken_tls: dict[str, float] = {}
-        self._mx_way = self._way(Security.OPPORTUNISTIC)
+        self._reach = Reach(
+            settings,
+            resolver=self._resolver,
+            contexts=contexts if contexts is not None else TlsContexts(),
+            hold=self._pool.hold,
+            stop=self._stop,
+        )
 
     async def deliver(self, route: Route, composed: Composed, *, before_dot: BeforeDot | None = None) -> Attempt:
         """Attempt to hand one message over. Whatever the network, the DNS and the peer do is in the attempt.
@@ -65,10 +63,12 @@ class Deliverer:
                     trip.unresolved(plan)
                     return trip.failed()
                 trip.site = plan.site
-                return await self._carry(self._mx_key(plan.site), self._mx_dial(plan), trip, composed, before_dot)
+                return await self._carry(
+                    self._mx_key(plan.site), self._reach.exchangers(plan), trip, composed, before_dot
+                )
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
-                return await self._carry(_relay_key(route), self._relay_dial(route), trip, composed, before_dot)
+                return await self._carry(_relay_key(route), self._reach.relay(route), trip, composed, before_dot)
             case _:
                 assert_never(route)
 
@@ -87,7 +87,7 @@ class Deliverer:
     # One message over one connection
 
     async def _carry(
-        self, key: str, make: Dial, trip: Trip, composed: Composed, before_dot: BeforeDot | None
+        self, key: str, make: Make, trip: Trip, composed: Composed, before_dot: BeforeDot | None
     ) -> Attempt:
         place = await self._pool.acquire(key)
         if place is None:
@@ -134,105 +134,6 @@ class Deliverer:
         outcome = await connection.transact(composed, before_dot)
         trip.hear(connection.client.take_conversation())
         return trip.ended(read_outcome(outcome, connection.trouble, connection.detail))
-
-    # Making connections
-
-    def _mx_dial(self, plan: mx.Plan) -> Dial:
-        """Try a site's addresses in order, at most so many, and at most so many that answer (RFC 5321 §5.1)."""
-
-        async def make(trip: Trip) -> Connection | None:
-            answered = 0
-            async for host, ip in self._mx_addresses(plan, trip):
-                made = await self._dial(host, ip, self._settings.mx_port, self._mx_way, trip)
-                if isinstance(made, Connection):
-                    return made
-                answered += made.answered
-                if answered >= self._settings.sessions_per_attempt or self._stop.done():
-                    break
-            return None
-
-        return make
-
-    async def _mx_addresses(self, plan: mx.Plan, trip: Trip) -> AsyncIterator[tuple[str, str]]:
-        """Yield hosts with their addresses, resolving each only when its turn comes."""
-        settings, tried = self._settings, 0
-        for host in plan.hosts:
-            addresses = await self._resolver.addresses(host)
-            if isinstance(addresses, DnsTrouble):
-                trip.unresolved(addresses)
-                continue
-            if not addresses:
-                trip.unresolved(DnsTrouble(Trouble.NO_SUCH_DOMAIN, f"{host} has no address."))
-            for ip in addresses:
-                if not guard.permitted(ip, allow_private=settings.allow_private_addresses, own=settings.own_addresses):
-                    trip.at_host(host, ip, None)
-                    detail = f"{host} has an address that mail is not carried to: {ip}."
-                    trip.stopped(Fact(Phase.RESOLVE, trouble=Trouble.FORBIDDEN_ADDRESS, detail=detail))
-                    continue
-                if tried == settings.addresses_per_attempt:
-                    return
-                tried += 1
-                yield host, ip
-
-    def _relay_dial(self, route: RelayRoute) -> Dial:
-        """Try the addresses that the system knows a relay by; it is our own, so any address will do."""
-
-        async def make(trip: Trip) -> Connection | None:
-            addresses = await self._system_addresses(route)
-            if isinstance(addresses, DnsTrouble):
-                trip.unresolved(addresses)
-                return None
-            way = self._way(route.security, verify=route.verify, username=route.username, password=route.password)
-            for ip in addresses[: self._settings.addresses_per_attempt]:
-                made = await self._dial(route.host, ip, route.port, way, trip)
-                if isinstance(made, Connection):
-                    return made
-                if made.answered or self._stop.done():
-                    break
-            return None
-
-        return make
-
-    async def _system_addresses(self, route: RelayRoute) -> list[str] | DnsTrouble:
-        try:
-            found = await self._loop.getaddrinfo(route.host, route.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            absent = error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
-            trouble = Trouble.NO_SUCH_DOMAIN if absent else Trouble.DNS_FAILURE
-            return DnsTrouble(trouble, f"The relay's name {route.host} cannot be resolved.")
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-    async def _dial(self, host: str, ip: str, port: int, way: Way, trip: Trip) -> Connection | Unready:
-        """Dial one address; where TLS is optional and broken there, once more in the clear (RFC 7435 §3)."""
-        now = self._loop.time()
-        if way.security is Security.OPPORTUNISTIC and self._broken_tls.get(ip, 0.0) > now:
-            way = way.in_clear
-        made = await dial(host, ip, port, way, trip, stop=self._stop, hold=self._pool.hold)
-        if isinstance(made, Unready) and made.tls_broken and not self._stop.done():
-            if len(self._broken_tls) >= _BROKEN_TLS_HOSTS:
-                self._broken_tls.clear()
-            self._broken_tls[ip] = now + self._settings.broken_tls_s
-            trip.stopped(made.fact)
-            made = await dial(host, ip, port, way.in_clear, trip, stop=self._stop, hold=self._pool.hold)
-        if isinstance(made, Unready):
-            trip.stopped(made.fact)
-        return made
-
-    def _way(
-        self, security: Security, *, verify: bool = False, username: str | None = None, password: str | None = None
-    ) -> Way:
-        settings = self._settings
-        verified = verify and security in {Security.STARTTLS, Security.TLS}
-        return Way(
-            hostname=settings.hostname,
-            timeouts=settings.timeouts,
-            security=security,
-            context=self._contexts.verified if verified else self._contexts.unverified,
-            username=username,
-            password=password,
-            source_ipv4=settings.source_ipv4,
-            source_ipv6=settings.source_ipv6,
-        )
 
     def _mx_key(self, site: str) -> str:
         return f"mx {site} {self._settings.mx_port}"
