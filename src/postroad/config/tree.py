@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from postroad.config.exchange import Exchange
 from postroad.config.relay import check_relay_url
 from postroad.config.setting import (
     Say,
@@ -259,6 +260,7 @@ class Retention(msgspec.Struct, frozen=True):
     messages_days: Annotated[float, Say("Messages with their deliveries and attempts, once ended.", 0.01, 3650)] = 30
     events_days: Annotated[float, Say("Events of the feed.", 1, 3650)] = 30
     webhook_attempts_days: Annotated[float, Say("Attempts to deliver webhooks.", 1, 3650)] = 14
+    inbound_days: Annotated[float, Say("Mail that came to the exchange.", 0.01, 3650)] = 30
     idempotency_hours: Annotated[float, Say("Answers to requests that carried an Idempotency-Key.", 1, 24 * 30)] = 72
 
 
@@ -331,6 +333,7 @@ class Settings(msgspec.Struct, frozen=True):
     delivery: Delivery = Delivery()
     streams: Streams = Streams()
     return_path: ReturnPath = ReturnPath()
+    exchange: Exchange = Exchange()
     retention: Retention = Retention()
     webhooks: Webhooks = Webhooks()
     secrets: Secrets = Secrets()

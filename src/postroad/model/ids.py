@@ -18,7 +18,9 @@ EventId = NewType("EventId", str)
 DomainId = NewType("DomainId", str)
 DkimKeyId = NewType("DkimKeyId", str)
 SuppressionId = NewType("SuppressionId", str)
+SuspensionId = NewType("SuspensionId", str)
 WebhookId = NewType("WebhookId", str)
+InboundId = NewType("InboundId", str)
 
 Mint = Callable[[str], str]
 """Makes a new identifier for a prefix: `mint` with the clock and the entropy of the running server."""
@@ -28,6 +30,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _EVENT_DIGITS = 13
+_MINTED_DIGITS = 26
 
 
 def _base32(number: int, pairs: int) -> str:
@@ -39,6 +42,21 @@ def mint(prefix: str, at: Instant, entropy: bytes) -> str:
     if len(entropy) != ENTROPY_OCTETS:
         raise ValueError("an identifier takes ten octets of entropy")
     return f"{prefix}_{_base32((at // 1000 & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(entropy, 'big'), 13)}"
+
+
+def minted_at(identifier: str) -> Instant:
+    """Return when an identifier with a prefix and 26 characters was minted, to the millisecond.
+
+    Raises:
+        ValueError: It is none.
+    """
+    digits = identifier.partition("_")[2]
+    if len(digits) != _MINTED_DIGITS or not all(character in _VALUES for character in digits):
+        raise ValueError("not an identifier that was minted")
+    number = 0
+    for character in digits:
+        number = number << 5 | _VALUES[character]
+    return Instant((number >> 80) * 1000)
 
 
 def event_id(seq: int) -> EventId:

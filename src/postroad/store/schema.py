@@ -11,7 +11,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -19,14 +18,15 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from postroad.store.metadata import metadata
+from postroad.store.schema_inbound import inbound_mail, late_facts
+from postroad.store.schema_traffic import domain_sites, suspensions
+
+__all__ = [
+    "api_keys", "attempts", "audit", "blob_uses", "deliveries", "dkim_keys", "domain_sites", "domains", "events",
+    "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages", "metadata", "projects",
+    "server_facts", "streams", "suppressions", "suspensions", "webhook_deliveries", "webhooks",
+]  # fmt: skip
 
 # --- slowly changing -------------------------------------------------------------------------------------------------
 

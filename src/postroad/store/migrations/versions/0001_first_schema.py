@@ -131,6 +131,52 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_keys_created_at"), ["created_at"], unique=False)
 
     op.create_table(
+        "inbound_mail",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.Column("hello", sa.Text(), nullable=False),
+        sa.Column("tls", sa.Text(), nullable=True),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("node", sa.Text(), nullable=True),
+        sa.Column("token", sa.Text(), nullable=True),
+        sa.Column("taken_for", sa.Text(), nullable=True),
+        sa.Column("effect", sa.Text(), nullable=True),
+        sa.Column("proof", sa.Text(), nullable=True),
+        sa.Column("project_id", sa.Text(), nullable=True),
+        sa.Column("message_id", sa.Text(), nullable=True),
+        sa.Column("delivery_id", sa.Text(), nullable=True),
+        sa.Column("facts", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_mail")),
+    )
+    with op.batch_alter_table("inbound_mail", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_inbound_mail_pending",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'pending'"),
+            postgresql_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index("ix_inbound_mail_project", ["project_id", "id"], unique=False)
+
+    op.create_table(
+        "late_facts",
+        sa.Column("delivery_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("proof", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("inbound_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("delivery_id", "kind", name=op.f("pk_late_facts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "message_labels",
         sa.Column("project_id", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
@@ -342,5 +388,33 @@ def upgrade() -> None:
             sqlite_where=sa.text("state <> 'pending'"),
             postgresql_where=sa.text("state <> 'pending'"),
         )
+
+    op.create_table(
+        "domain_sites",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_sites")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("domain_sites", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_domain_sites_site"), ["site"], unique=False)
+
+    op.create_table(
+        "suspensions",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("evidence", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suspensions")),
+    )
+    with op.batch_alter_table("suspensions", schema=None) as batch_op:
+        batch_op.create_index("ux_suspensions_subject", ["site", "project_id", "stream", "cause"], unique=True)
 
     # ### end Alembic commands ###
