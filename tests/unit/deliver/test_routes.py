@@ -7,7 +7,6 @@ import pytest
 from postroad.model.attempt import Phase, Trouble
 from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Security
 from postroad.pipeline.deliver.guard import is_public
-from postroad.pipeline.deliver.mx import site_of
 
 ROUTE = MxRoute("d.test")
 STARTTLS = "250-fake\r\n250-AUTH PLAIN\r\n250 STARTTLS"
@@ -189,19 +188,6 @@ def test_what_is_not_the_public_internet(address):
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_what_is_the_public_internet(address):
     assert is_public(address)
-
-
-@pytest.mark.parametrize(
-    ("hosts", "site"),
-    [
-        (["aspmx.l.google.com", "alt1.aspmx.l.google.com"], "google.com"),
-        (["b.example", "a.example", "b.example"], "a.example,b.example"),
-        (["x.mail.protection.outlook.com"], "mail.protection.outlook.com"),
-        (["aspmx.l.google.com", "mx.example"], "aspmx.l.google.com,mx.example"),
-    ],
-)
-def test_a_site_is_its_provider_or_its_hosts(hosts, site):
-    assert site_of(hosts) == site
 
 
 # Relays

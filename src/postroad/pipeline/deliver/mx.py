@@ -1,31 +1,20 @@
 """Which hosts take mail for a domain, in the order to try them (RFC 5321 §5.1)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from postroad.model.attempt import Trouble
+from postroad.model.provider import site_of
 from postroad.pipeline.deliver.resolve import DnsTrouble, Exchange, Resolver, is_host_name
 from postroad.pipeline.deliver.settings import Chance, DeliverSettings
 
-_PROVIDERS = (
-    ".google.com",
-    ".googlemail.com",
-    ".yahoodns.net",
-    ".olc.protection.outlook.com",
-    ".mail.protection.outlook.com",
-    ".mx.microsoft",
-    ".icloud.com",
-    ".mimecast.com",
-    ".pphosted.com",
-    ".messagingengine.com",
-)
-"""Names under which one provider takes mail for many domains: limits count for the provider, not for each domain."""
+__all__ = ["Plan", "plan", "site_of"]
+
 _HOSTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The hosts to try, best first, and the site that they make up."""
+    """The hosts to try, best first, and the site that all exchangers make up."""
 
     site: str
     hosts: tuple[str, ...]
@@ -53,15 +42,6 @@ async def plan(domain: str, resolver: Resolver, settings: DeliverSettings, chanc
         return DnsTrouble(Trouble.FORBIDDEN_ADDRESS, f"The mail exchanger of {domain} is this server itself.")
     ordered = sorted(foreign, key=lambda exchange: (exchange.preference, chance()))
     return Plan(site_of(exchange.host for exchange in hosts), tuple(each.host for each in ordered[:_HOSTS]))
-
-
-def site_of(hosts: Iterable[str]) -> str:
-    """Return the key under which limits are counted: the provider's name, or the sorted hosts."""
-    names = sorted(set(hosts))
-    for provider in _PROVIDERS:
-        if all(name.endswith(provider) for name in names):
-            return provider[1:]
-    return ",".join(names)[:500]
 
 
 def _before_ourselves(hosts: list[Exchange], settings: DeliverSettings) -> list[Exchange]:
