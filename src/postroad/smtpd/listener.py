@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import structlog
 
+from postroad.smtpd.visitors import Visitors
 from postroad.wire.smtp import server_events as events
 from postroad.wire.smtp.replies import Reply
 from postroad.wire.smtp.server import Server
@@ -16,8 +18,13 @@ from postroad.wire.smtp.server_settings import ServerSettings
 _log = structlog.get_logger("postroad.smtp")
 _READ_OCTETS = 1 << 16
 _IDLE_S = 300.0  # RFC 5321 §4.5.3.2.7
+_HANDSHAKE_S = 60.0
 _FAILED = b"421 4.3.0 The server failed; try again later\r\n"
 _BUSY = b"421 4.3.2 Too many connections, try again later\r\n"
+_OFTEN = b"421 4.7.0 Too many connections from your address, try again later\r\n"
+_EARLY = b"554 5.5.1 You spoke before the greeting\r\n"
+_IDLE = b"421 4.4.2 Idle for too long\r\n"
+_LONG = b"421 4.4.2 This conversation took too long\r\n"
 
 
 class Session(Protocol):
@@ -28,24 +35,48 @@ class Session(Protocol):
         ...
 
 
+class _Over(Exception):  # noqa: N818 - an inner signal
+    """The conversation ends here, with these last words."""
+
+    def __init__(self, words: bytes = b"") -> None:
+        self.words = words
+
+
 class Listener:
     """Takes SMTP connections on one socket."""
 
     def __init__(
-        self, settings: ServerSettings, session: Callable[[str], Session], *, most: int = 200, idle_s: float = _IDLE_S
+        self,
+        settings: ServerSettings,
+        session: Callable[[str], Session],
+        *,
+        most: int = 200,
+        idle_s: float = _IDLE_S,
+        visitors: Visitors | None = None,
+        greeting_delay_s: float = 0.0,
+        conversation_s: float | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         """Build the listener.
 
         Args:
-            settings: of the server machine.
+            settings: of the server machine; with `starttls`, `tls` has to be given.
             session: makes the session of a connection from the peer's address.
             most: connections at a time; one more is answered 421.
             idle_s: how long a client may be silent.
+            visitors: limits for each client; None: none.
+            greeting_delay_s: how long the greeting waits; who speaks before it is turned away.
+            conversation_s: how long a connection may last; None: for ever.
+            tls: gives the context for a handshake.
         """
         self._settings = settings
         self._session = session
         self._most = most
         self._idle_s = idle_s
+        self._visitors = visitors
+        self._greeting_delay_s = greeting_delay_s
+        self._conversation_s = conversation_s
+        self._tls = tls
         self._open: dict[asyncio.Task[None], Server] = {}
 
     @contextlib.asynccontextmanager
@@ -66,11 +97,10 @@ class Listener:
         machine = Server(self._settings)
         self._open[task] = machine
         try:
-            if len(self._open) > self._most:
-                writer.write(_BUSY)
-            else:
-                await self._converse(reader, writer, machine)
-        except (ConnectionError, TimeoutError):
+            await self._served(reader, writer, machine)
+        except _Over as over:
+            writer.write(over.words)
+        except (ConnectionError, TimeoutError, ssl.SSLError):
             pass
         except asyncio.CancelledError:
             if not machine.in_content and not machine.waiting:
@@ -81,40 +111,86 @@ class Listener:
             writer.write(_FAILED)
         finally:
             del self._open[task]
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
                 async with asyncio.timeout(5):
                     await writer.drain()
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, machine: Server) -> None:
+    async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, machine: Server) -> None:
+        """Let a client in, if there is room for it, and converse with it for as long as it may stay."""
+        if len(self._open) > self._most:
+            raise _Over(_BUSY)
         peer = writer.get_extra_info("peername")
-        session = self._session(str(peer[0]) if peer else "")
+        address = str(peer[0]) if peer else ""
+        visitor = None if self._visitors is None else self._visitors.arrive(address)
+        if self._visitors is not None and visitor is None:
+            raise _Over(_OFTEN)
+        limit = asyncio.timeout(self._conversation_s)
+        try:
+            async with limit:
+                await self._await_silence(reader)
+                await self._converse(reader, writer, machine, self._session(address))
+        except TimeoutError:
+            if limit.expired():
+                raise _Over(_LONG) from None
+            raise
+        finally:
+            if self._visitors is not None and visitor is not None:
+                self._visitors.leave(visitor)
+
+    async def _await_silence(self, reader: asyncio.StreamReader) -> None:
+        """Let the time before the greeting pass, and turn away who uses it (RFC 5321 §4.3.1)."""
+        if self._greeting_delay_s and await _heard(reader, self._greeting_delay_s):
+            raise _Over(_EARLY)
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, machine: Server, session: Session
+    ) -> None:
         writer.write(machine.outgoing())
         while True:
+            limit = asyncio.timeout(self._idle_s)
             try:
-                async with asyncio.timeout(self._idle_s):
+                async with limit:
                     await writer.drain()
                     data = await reader.read(_READ_OCTETS)
             except TimeoutError:
-                writer.write(b"421 4.4.2 Idle for too long\r\n")
-                return
+                if limit.expired():
+                    raise _Over(_IDLE) from None
+                raise
             if not data:
                 return
-            finished = await _take(machine, session, data)
+            waiting = machine.receive(data)
+            while waiting:
+                event = waiting.pop(0)
+                if isinstance(event, events.Finished):
+                    raise _Over(machine.outgoing())
+                if isinstance(event, events.HandshakeAsked):
+                    waiting += await self._shake_hands(reader, writer, machine)
+                else:
+                    waiting += await session.answer(machine, event)
             writer.write(machine.outgoing())
-            if finished:
-                return
+
+    async def _shake_hands(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, machine: Server
+    ) -> list[events.ServerEvent]:
+        """Begin TLS. What the client said in plain text behind STARTTLS ends the conversation (CVE-2011-0411)."""
+        assert self._tls is not None, "STARTTLS is offered with a certificate only"
+        await writer.drain()
+        if await _heard(reader, 0):
+            raise _Over
+        # From here to the handshake nothing is awaited, so that no plain text can come in between.
+        writer.write(machine.outgoing())
+        await writer.start_tls(self._tls(), ssl_handshake_timeout=_HANDSHAKE_S)
+        return machine.tls_started()
 
 
-async def _take(machine: Server, session: Session, data: bytes) -> bool:
-    """Feed the machine, answer what it asks, and tell whether the conversation is over."""
-    waiting = machine.receive(data)
-    while waiting:
-        event = waiting.pop(0)
-        if isinstance(event, events.Finished):
-            return True
-        waiting += await session.answer(machine, event)
-    return False
+async def _heard(reader: asyncio.StreamReader, within_s: float) -> bool:
+    """Tell whether the client says anything within a time; its end is no word."""
+    try:
+        async with asyncio.timeout(within_s):
+            return bool(await reader.read(1))
+    except TimeoutError:
+        return False
 
 
 def refusal(code: int, enhanced: str, text: str) -> Reply:
