@@ -31,6 +31,7 @@ from postroad.pipeline.press import Press, PressInside, PressOutside
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.routing import Router
 from postroad.pipeline.sending import Sending, SendingSettings
+from postroad.pipeline.suspensions import Suspensions
 from postroad.store import migrate
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
@@ -109,8 +110,9 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     senders = Senders(
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
-    sending, recompose = _delivery(ground, streams, senders, router_of(settings, await _identifiers(projects)))
+    sending, recompose = _delivery(ground, streams, senders, router_of(settings, await _identifiers(projects), dev=dev))
     room = _room(settings, database)
+    suspensions = await _suspensions(ground)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     return House(
@@ -138,6 +140,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         sending=sending,
         recompose=recompose,
         retention=Retention(database, blobs, clock, settings.retention),
+        suspensions=suspensions,
     )
 
 
@@ -168,6 +171,14 @@ def _delivery(ground: _Ground, streams: Streams, senders: Senders, router: Route
         settings=_sending_settings(settings, ground.node, shared=database.engine_name == "postgresql"),
     )
     return sending, Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter)
+
+
+async def _suspensions(ground: _Ground) -> Suspensions:
+    """Return the view of what is suspended, as it stands: nothing may be sent before it is known."""
+    view = Suspensions(ground.database, ground.clock)
+    view.on_change(ground.due.ring)
+    await view.refresh()
+    return view
 
 
 def _intake(ground: _Ground, streams: Streams, senders: Senders, room: Room, sending: Sending) -> Intake:

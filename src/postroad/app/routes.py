@@ -11,19 +11,21 @@ class UnknownProject(Exception):  # noqa: N818 - a sentence for the operator, ra
     """A route names a project that does not exist."""
 
 
-def router_of(settings: Settings, projects: Mapping[str, str]) -> Router:
+def router_of(settings: Settings, projects: Mapping[str, str], *, dev: bool = False) -> Router:
     """Return the routes that the settings describe.
 
     Args:
         settings: whose `delivery` says where mail goes.
         projects: identifiers by name and by identifier.
+        dev: whether the reserved domain is reserved for live mail too.
 
     Raises:
         UnknownProject: a rule names a project that there is not.
     """
     delivery = settings.delivery
     rules = [_rule(rule, projects) for rule in delivery.routes]
-    return Router(rules, _target(delivery.route, "relay", delivery.relay_url))
+    default = _target(delivery.route, "relay", delivery.relay_url)
+    return Router(rules, default, reserved=settings.testing.reserved_domain.lower(), always_reserved=dev)
 
 
 def _rule(rule: RouteRule, projects: Mapping[str, str]) -> Rule:

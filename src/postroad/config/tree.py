@@ -23,6 +23,7 @@ from postroad.config.setting import (
     check_network,
     check_web_url,
 )
+from postroad.config.testing import Testing
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -339,6 +340,7 @@ class Settings(msgspec.Struct, frozen=True):
     secrets: Secrets = Secrets()
     domains: Domains = Domains()
     log: Log = Log()
+    testing: Testing = Testing()
 
     @property
     def database_url(self) -> str:

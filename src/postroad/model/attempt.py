@@ -53,6 +53,8 @@ class Trouble(StrEnum):
     """Larger than the peer's SIZE (RFC 1870 §6.1)."""
     AUTH_UNAVAILABLE = "auth_unavailable"
     """A relay with credentials offers no mechanism we have, or not under TLS."""
+    SUPPRESSED = "suppressed"
+    """The reserved address that stands for one on the suppression list: nothing was sent."""
     HANDED_BACK = "handed_back"
     """We stopped before anything was sent: drain, lease about to lapse, or the peer's 421 to somebody else's mail."""
     CRASHED = "crashed"

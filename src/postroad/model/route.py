@@ -22,6 +22,13 @@ class CaptureRoute(msgspec.Struct, frozen=True, tag="capture"):
     """Hand over to the mail server inside Postroad: the whole road runs, and nothing leaves the machine."""
 
 
+class ReservedRoute(msgspec.Struct, frozen=True, tag="reserved"):
+    """Hand over to the mailbox of a reserved domain, inside Postroad: each has an outcome of its own."""
+
+    failures: int = 0
+    """How many attempts have failed before."""
+
+
 class MxRoute(msgspec.Struct, frozen=True, tag="mx"):
     """Find the recipient domain's mail exchangers (RFC 5321 §5.1)."""
 
@@ -41,4 +48,4 @@ class RelayRoute(msgspec.Struct, frozen=True, tag="relay"):
     """Whether the relay's certificate must hold; of no effect for `smtp` and `opportunistic`."""
 
 
-Route = CaptureRoute | MxRoute | RelayRoute
+Route = CaptureRoute | ReservedRoute | MxRoute | RelayRoute

@@ -243,6 +243,7 @@ async def make(names, server, certificate):
     def build(**changes):
         timeouts = {"quit_s": 0.5} | changes.pop("timeouts", {})
         chance = changes.pop("chance", lambda: 0.5)
+        comes_back = changes.pop("comes_back", None)
         settings = {
             "hostname": "us.example",
             "mx_port": server.port,
@@ -256,6 +257,7 @@ async def make(names, server, certificate):
             clock=StandingClock(),
             chance=chance,
             contexts=TlsContexts(str(certificate[0])),
+            comes_back=comes_back,
         )
         made.append(deliverer)
         return deliverer

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from leases import make_lease
 from postroad.model.message import Mode
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute
+from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRoute
 from postroad.pipeline.routing import Router, Rule
 
 RELAY = RelayRoute("relay", "relay.test", 587)
@@ -59,3 +59,16 @@ RULES = st.lists(
 @given(RULES, TARGETS)
 def test_test_mail_is_captured_whatever_the_rules(rules, default):
     assert Router(rules, default).route(make_lease(mode=Mode.TEST)) == CaptureRoute()
+
+
+def test_test_mail_to_the_reserved_domain_goes_to_its_mailboxes():
+    router = Router([], None, reserved="r.test")
+    assert router.route(make_lease(mode=Mode.TEST, domain="r.test", failures=2)) == ReservedRoute(2)
+    assert router.route(make_lease(mode=Mode.TEST)) == CaptureRoute()
+    assert router.route(make_lease(domain="r.test")) == MxRoute("r.test")
+
+
+def test_live_mail_goes_to_the_reserved_mailboxes_only_where_they_are_always_reserved():
+    router = Router([Rule(EVERYBODY, "*", RELAY)], None, reserved="r.test", always_reserved=True)
+    assert router.route(make_lease(domain="r.test")) == ReservedRoute()
+    assert router.route(make_lease(domain="x.test")) == RELAY

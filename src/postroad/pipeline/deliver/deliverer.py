@@ -7,9 +7,9 @@ from typing import assert_never
 from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import Clock
 from postroad.model.composition import Composed
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Route
+from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRoute, Route
 from postroad.pipeline.deliver import mx
-from postroad.pipeline.deliver.capture import capture
+from postroad.pipeline.deliver.capture import ComesBack, capture, rehearse
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.pool import Pool
 from postroad.pipeline.deliver.reach import Make, Reach
@@ -27,12 +27,22 @@ class Deliverer:
     """Delivers messages over all routes; one for each process, made and used on one event loop."""
 
     def __init__(
-        self, settings: DeliverSettings, *, clock: Clock, chance: Chance, contexts: TlsContexts | None = None
+        self,
+        settings: DeliverSettings,
+        *,
+        clock: Clock,
+        chance: Chance,
+        contexts: TlsContexts | None = None,
+        comes_back: ComesBack | None = None,
     ) -> None:
-        """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference."""
+        """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference.
+
+        `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply.
+        """
         self._settings = settings
         self._clock = clock
         self._chance = chance
+        self._comes_back = comes_back
         self._loop = asyncio.get_running_loop()
         self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s)
         self._pool = Pool(settings)
@@ -57,6 +67,10 @@ class Deliverer:
         match route:
             case CaptureRoute():
                 return capture(composed, trip, self._settings.hostname, before_dot)
+            case ReservedRoute():
+                return await rehearse(
+                    composed, trip, self._settings.hostname, before_dot, route=route, comes_back=self._comes_back
+                )
             case MxRoute(domain):
                 plan = await mx.plan(domain, self._resolver, self._settings, self._chance)
                 if isinstance(plan, DnsTrouble):
@@ -148,7 +162,7 @@ class _Holder:
 
 def _name(route: Route) -> str:
     match route:
-        case CaptureRoute():
+        case CaptureRoute() | ReservedRoute():
             return "capture"
         case MxRoute():
             return "mx"

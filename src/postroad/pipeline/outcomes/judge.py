@@ -63,6 +63,7 @@ _BOUNCING_TROUBLE: Final = {
     Trouble.FORBIDDEN_ADDRESS: (Class.BAD_DOMAIN, "5.4.6"),
     Trouble.SMTPUTF8_UNSUPPORTED: (Class.SMTPUTF8_UNSUPPORTED, "5.6.7"),  # RFC 6531 §3.2
     Trouble.TOO_LARGE: (Class.MESSAGE_TOO_LARGE, "5.3.4"),  # RFC 1870 §6.1
+    Trouble.SUPPRESSED: (Class.SUPPRESSED, "5.7.0"),
 }
 _PASSING_TROUBLE: Final = {
     Trouble.NO_SUCH_DOMAIN: (Class.DNS_FAILURE, "4.4.4"),  # of a relay: our own setting, never the recipient's fault
@@ -131,11 +132,7 @@ def _in_doubt(case: _Case) -> Verdict:
     )
     if last:
         return Verdict(
-            state=State.EXPIRED,
-            reason=reason,
-            failures=lease.failures + 1,
-            event=EventType.EXPIRED,
-            in_doubt=True,
+            state=State.EXPIRED, reason=reason, failures=lease.failures + 1, event=EventType.EXPIRED, in_doubt=True
         )
     wait = max(
         retry.at_least(policy.in_doubt_wait, case.stream.retry, case.chance),
@@ -165,19 +162,19 @@ def _troubled(case: _Case, trouble: Trouble) -> Verdict:
 
 def _named(case: _Case, trouble: Trouble) -> Verdict:
     """Judge a trouble that the tables know: it bounces, or it passes."""
-    attempt = case.attempt
-    rule = f"{attempt.phase}.{trouble}"
-    bouncing = _BOUNCING_TROUBLE.get(trouble)
+    attempt, bouncing = case.attempt, _BOUNCING_TROUBLE.get(trouble)
     cls, enhanced = _PASSING_TROUBLE[trouble] if bouncing is None else bouncing
     reason = Reason(
         cls=cls,
         permanence=Permanence.TRANSIENT if bouncing is None else Permanence.PERMANENT,
-        scope=SCOPES[cls],
+        scope=SCOPES.get(cls, Scope.RECIPIENT),
         action=Action.RETRY if bouncing is None else Action.STOP,
-        rule=rule,
+        rule=f"{attempt.phase}.{trouble}",
         detail=attempt.detail or CAUSES[cls],
         evidence=gather(attempt) | {"enhanced": enhanced},
     )
+    if cls is Class.SUPPRESSED:
+        return _final(case, State.SUPPRESSED, EventType.SUPPRESSED, reason)
     return _scheduled(case, reason) if bouncing is None else _final(case, State.BOUNCED, EventType.BOUNCED, reason)
 
 
@@ -396,5 +393,5 @@ def _final(case: _Case, state: State, event: EventType, reason: Reason) -> Verdi
         reason=reason,
         failures=case.lease.failures + (state is not State.HELD),
         event=event,
-        suppress=reason.action is Action.SUPPRESS,
+        suppress=reason.action is Action.SUPPRESS and case.attempt.route != "capture",  # no mailbox was really asked
     )
