@@ -16,6 +16,7 @@ from postroad.http.services import Readiness
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.sending import Sending
+from postroad.pipeline.suspensions import Suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.room import Room
@@ -51,6 +52,7 @@ class House:
     sending: Sending
     recompose: Recomposer
     retention: Retention
+    suspensions: Suspensions
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     http_port: int = 0
     smtp_port: int = 0

@@ -7,7 +7,7 @@ import structlog
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after
-from postroad.store import Connection, retention
+from postroad.store import Connection, retention, sites, suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 
@@ -45,6 +45,8 @@ class Retention:
             "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
             "pushes": await self._repeat(self._of(retention.remove_pushes, settings.webhook_attempts_days * DAY)),
+            "suspensions": await self._repeat(self._of(suspensions.remove_lapsed, settings.messages_days * DAY)),
+            "sites": await self._repeat(self._of(sites.remove_unseen, settings.messages_days * DAY)),
         }
         if any(removed.values()):
             _log.info("removed", **removed)

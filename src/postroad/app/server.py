@@ -121,7 +121,10 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
     settings = house.settings
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(serve_administration(house))
-        loops: dict[str, Callable[[], Awaitable[None]]] = {"room": house.room.watch}
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "room": house.room.watch,
+            "suspensions": house.suspensions.run,
+        }
         if roles & {"http", "smtp"}:
             loops["key_uses"] = house.keys.record_uses_forever
         if "delivery" in roles:
