@@ -18,6 +18,7 @@ from postroad.cli import application
 from postroad.config import Entry, entries, plain
 from postroad.http.openapi import documentation, encode
 from postroad.http.problems import STATUSES
+from postroad.pipeline.deliver.reserved import MAILBOXES, Reserved
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -38,6 +39,13 @@ COMMANDS_INTRODUCTION = (
 ERRORS_INTRODUCTION = (
     "Every failure of the HTTP API is a problem document (RFC 9457). Programs decide by its `code`, which is stable; "
     "`detail` and `errors` say in words what is wrong and where. The command line shows the same sentences."
+)
+MAILBOXES_INTRODUCTION = (
+    "With a test key, and with any key in `postroad dev`, the mailboxes of the reserved domain (`simulator.test`, or what "
+    "[`testing.reserved_domain`](settings.md) says) give these outcomes. A label is no part of the name: "
+    "`bounced+checkout-7@simulator.test` bounces too. Any other name bounces as unknown. None of them gets onto the "
+    "suppression list, so that each can be used again and again. [How to test an integration](../how-to/test.md) shows "
+    "their use."
 )
 
 Named = TyperOption | TyperArgument
@@ -159,6 +167,24 @@ def errors_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def simulator_page() -> str:
+    """Return the page of all reserved mailboxes."""
+    lines = ["# Simulator", "", "## Reserved mailboxes", "", MAILBOXES_INTRODUCTION, ""]
+    lines += ["| mailbox | what becomes of its mail | phase | answer |", "|---|---|---|---|"]
+    lines += [f"| `{name}@` | {box.says} | {_where(box)} | {_answer(box)} |" for name, box in MAILBOXES.items()]
+    return "\n".join([*lines, ""])
+
+
+def _where(box: Reserved) -> str:
+    return "" if box.reply is None and box.trouble is None else f"`{box.phase}`"
+
+
+def _answer(box: Reserved) -> str:
+    if box.reply is not None:
+        return f"`{box.reply.code} {' '.join(box.reply.lines)}`"
+    return f"no reply: {box.detail}" if box.trouble is not None else "`250 2.0.0 OK`"
+
+
 def codes() -> Iterator[tuple[str, str]]:
     """Yield every error code that the source raises, with the module that raises it."""
     for path in sorted((ROOT / "src").rglob("*.py")):
@@ -183,6 +209,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "cli.md": commands_page,
     "errors.md": errors_page,
+    "simulator.md": simulator_page,
     "standards.md": standards.page,
     "openapi.json": lambda: encode(documentation()).decode(),
 }

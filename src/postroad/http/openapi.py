@@ -37,6 +37,10 @@ Authenticate with an API key: `Authorization: Bearer pr_…`. Times are RFC 3339
 `limit` and `after`. Fields and parameters that are not known are refused. Every failure is a problem document
 (RFC 9457) with a stable `code`; `errors` points at what is wrong. Give an `Idempotency-Key` with every request that
 changes something: repeating it is then safe for 72 hours.
+
+With a test key nothing leaves the server. The mailboxes of `simulator.test` then give every outcome without any set-up:
+`delivered@`, `bounced@`, `deferred@`, `greylisted@`, `mailboxfull@`, `suppressed@`, `complained@` and others; a label, as
+in `bounced+abc@`, tells your tests apart.
 """
 
 _HEADERS: Json = {
