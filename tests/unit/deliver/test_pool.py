@@ -190,3 +190,20 @@ async def test_draining_ends_connecting(make, unanswering_port, message):
     await asyncio.sleep(0.1)
     await asyncio.wait_for(deliverer.drain(), 1)
     assert (await sending).trouble is Trouble.HANDED_BACK
+
+
+async def test_a_connection_is_not_reused_for_a_domain_that_its_host_does_not_serve(make, server, names, message):
+    names.records |= {
+        ("d.test", "MX"): ["10 d-test.mail.protection.outlook.com."],
+        ("e.test", "MX"): ["10 e-test.mail.protection.outlook.com."],
+        ("d-test.mail.protection.outlook.com", "A"): ["127.0.0.1"],
+        ("e-test.mail.protection.outlook.com", "A"): ["127.0.0.1"],
+    }
+    deliverer = make(connections_per_destination=1)
+    for domain in ("d.test", "e.test"):
+        found = await deliverer.deliver(MxRoute(domain), message(f"b@{domain}"))
+        assert found.delivered
+        assert found.mx == f"{domain.replace('.', '-')}.mail.protection.outlook.com"
+    assert server.connections == 2
+    await eventually(lambda: server.open == 1)
+    assert server.most_open <= 2

@@ -12,7 +12,7 @@ from postroad.pipeline.deliver import mx
 from postroad.pipeline.deliver.capture import ComesBack, capture, rehearse
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.pool import Pool
-from postroad.pipeline.deliver.reach import Make, Reach
+from postroad.pipeline.deliver.reach import Course, Reach
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.settings import BeforeDot, Chance, DeliverSettings
 from postroad.pipeline.deliver.tls import TlsContexts
@@ -77,12 +77,12 @@ class Deliverer:
                     trip.unresolved(plan)
                     return trip.failed()
                 trip.site = plan.site
-                return await self._carry(
-                    self._mx_key(plan.site), self._reach.exchangers(plan), trip, composed, before_dot
-                )
+                course = Course(self._mx_key(plan.site), self._reach.exchangers(plan), lambda c: c.host in plan.hosts)
+                return await self._carry(course, trip, composed, before_dot)
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
-                return await self._carry(_relay_key(route), self._reach.relay(route), trip, composed, before_dot)
+                course = Course(_relay_key(route), self._reach.relay(route), lambda _: True)
+                return await self._carry(course, trip, composed, before_dot)
             case _:
                 assert_never(route)
 
@@ -100,10 +100,8 @@ class Deliverer:
 
     # One message over one connection
 
-    async def _carry(
-        self, key: str, make: Make, trip: Trip, composed: Composed, before_dot: BeforeDot | None
-    ) -> Attempt:
-        place = await self._pool.acquire(key)
+    async def _carry(self, course: Course, trip: Trip, composed: Composed, before_dot: BeforeDot | None) -> Attempt:
+        place = await self._pool.acquire(course.key, course.fits)
         if place is None:
             detail = _STOPPING if self._stop.done() else "Given back: too many messages wait for this destination."
             return trip.ended(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail=detail))
@@ -114,7 +112,7 @@ class Deliverer:
                 if outcome is not None:
                     return trip.ended(read_outcome(outcome, holder.connection.trouble, holder.connection.detail))
                 holder.connection = None
-            connection = holder.connection = await make(trip)
+            connection = holder.connection = await course.make(trip)
             if connection is None:
                 return trip.failed()
             return await self._transact(connection, trip, composed, before_dot)

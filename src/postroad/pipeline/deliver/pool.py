@@ -6,11 +6,15 @@ place in a lane gets an idle connection with it, or makes one.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroad.model.attempt import Trouble
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.settings import DeliverSettings
+
+Fits = Callable[[Connection], bool]
+"""Tells whether an idle connection will do for a message."""
 
 _SWEEP_S = 5.0
 _STOPPING = "Given back: the server is stopping."
@@ -45,6 +49,7 @@ class Waiter:
 
     future: asyncio.Future[Place | None]
     until: float
+    fits: Fits
 
 
 class Pool:
@@ -67,16 +72,19 @@ class Pool:
             return limit
         return max(limit - lane.busy - len(lane.waiting), 0)
 
-    async def acquire(self, key: str) -> Place | None:
-        """Return a place when there is one, or None when it takes too long, too many wait, or we drain."""
+    async def acquire(self, key: str, fits: Fits) -> Place | None:
+        """Return a place when there is one, or None when it takes too long, too many wait, or we drain.
+
+        Its connection, if it has one, `fits`.
+        """
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key, self._burst, self._loop.time())
         if self._draining or len(lane.waiting) >= self._settings.waiting_per_destination:
             return None
         if not lane.waiting and self._may_grant(lane):
-            return Place(lane, self._grant(lane))
-        waiter = Waiter(self._loop.create_future(), self._loop.time() + self._settings.waiting_s)
+            return Place(lane, self._grant(lane, fits))
+        waiter = Waiter(self._loop.create_future(), self._loop.time() + self._settings.waiting_s, fits)
         lane.waiting.append(waiter)
         if lane.patience is None:
             lane.patience = self._loop.call_at(waiter.until, self._on_patience, lane)
@@ -138,17 +146,24 @@ class Pool:
         lane.refilled = now
         return lane.tokens >= 1
 
-    def _grant(self, lane: Lane) -> Connection | None:
+    def _grant(self, lane: Lane, fits: Fits) -> Connection | None:
         lane.busy += 1
         lane.tokens -= 1
-        while lane.idle:
+        for at in range(len(lane.idle) - 1, -1, -1):  # the one used last is the least likely to have been closed
+            connection = lane.idle[at]
+            if not fits(connection):
+                continue
             self._idle -= 1
-            connection = lane.idle.pop()  # the one used last is the least likely to have been closed
+            del lane.idle[at]
             connection.on_end = None
             if connection.usable:
                 self._busy.add(connection)
                 return connection
             connection.abort()
+        if lane.idle and lane.busy + len(lane.idle) > self._settings.connections_per_destination:
+            oldest = lane.idle[0]
+            self._forget(lane, oldest)
+            oldest.leave()
         return None
 
     def _pump(self, lane: Lane) -> None:
@@ -156,7 +171,7 @@ class Pool:
         while lane.waiting and self._may_grant(lane):
             waiter = lane.waiting.popleft()
             if not waiter.future.done():
-                waiter.future.set_result(Place(lane, self._grant(lane)))
+                waiter.future.set_result(Place(lane, self._grant(lane, waiter.fits)))
         if lane.waiting and lane.timer is None and lane.busy < self._settings.connections_per_destination:
             wait_s = (1 - lane.tokens) / self._settings.messages_per_second
             lane.timer = self._loop.call_later(max(wait_s, 0.001), self._on_tokens, lane)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 from postroad.model.attempt import Phase, Trouble
 from postroad.model.route import RelayRoute, Security
@@ -10,6 +11,7 @@ from postroad.pipeline.deliver import guard
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.dial import Unready, Way, dial
 from postroad.pipeline.deliver.mx import Plan
+from postroad.pipeline.deliver.pool import Fits
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.settings import DeliverSettings
 from postroad.pipeline.deliver.tls import TlsContexts
@@ -19,6 +21,18 @@ Make = Callable[[Trip], Awaitable[Connection | None]]
 """Makes a connection for a trip; None when there is none to be had, and the trip knows why."""
 
 _BROKEN_TLS_HOSTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a message gets a connection: the lane it waits in, what makes one, and which idle ones will do.
+
+    A lane may serve many domains of one provider, whose hosts do not all take each other's mail.
+    """
+
+    key: str
+    make: Make
+    fits: Fits
 
 
 class Reach:
