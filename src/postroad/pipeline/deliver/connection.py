@@ -164,7 +164,12 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """Let the transport close: a server that says no more does not hear either."""
+        """Let the transport close: a server that says no more does not hear either.
+
+        What it has not taken yet is not to follow: with the dot still in our hands nothing is in doubt.
+        """
+        if self._paused and self._transport is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the machine that the connection is gone."""
@@ -203,6 +208,8 @@ class Connection(asyncio.Protocol):
                 return
         while not self._paused and (octets := self.client.outgoing()):
             self._transport.write(octets)
+            if self._transport.is_closing():
+                self._paused = True  # the write failed: what it held went nowhere, and nothing follows it
         self._set_deadline()
 
     def _hand_back(self) -> None:
