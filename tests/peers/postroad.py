@@ -29,6 +29,8 @@ class PostroadServer:
     port: int
     environment: dict[str, str]
     command: tuple[str, ...] = ("serve",)
+    module: str = "postroad"
+    """What is started; the fault experiments start builds that are broken on purpose."""
     _running: Running | None = None
 
     @property
@@ -49,7 +51,7 @@ class PostroadServer:
         """Start the process; with `wait`, return when it is ready to take requests."""
         self._running = start(
             "postroad",
-            [sys.executable, "-m", "postroad", *self.command],
+            [sys.executable, "-m", self.module, *self.command],
             log=self.directory / "server.log",
             environment=self.environment,
             own_group=True,
