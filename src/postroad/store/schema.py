@@ -250,6 +250,7 @@ blob_uses = Table(
 
 _DUE = "state IN ('scheduled', 'queued', 'deferred')"
 _SENDING = "state = 'sending'"
+_HELD = "state = 'held'"
 
 deliveries = Table(
     "deliveries",
@@ -275,6 +276,7 @@ deliveries = Table(
     Column("lease_node", Text),
     Column("lease_boot", Text),
     Column("reason", Text),
+    Column("reason_class", Text),  # what the reason says kept it back
     Column("noticed_at", BigInteger),  # when the last deferral was made an event
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
@@ -284,6 +286,7 @@ deliveries = Table(
     Index(
         "ix_deliveries_leased", "lease_until", sqlite_where=text(_SENDING), postgresql_where=text(_SENDING)
     ),  # reaper
+    Index("ix_deliveries_held", "id", sqlite_where=text(_HELD), postgresql_where=text(_HELD)),  # the queue, as shown
 )
 
 attempts = Table(

@@ -12,6 +12,7 @@ from postroad.model.composition import Recipe
 from postroad.model.delivery import Lease
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import SuppressionId
+from postroad.model.reason import Class, Reason
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.model.verdict import Verdict
 from postroad.store import bulk, events
@@ -53,7 +54,7 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
             keys=("id", "lease_token"),
             columns=(
                 "state", "next_at", "lease_until", "lease_node", "lease_boot", "failures", "in_doubt", "reason",
-                "noticed_at", "updated_at",
+                "reason_class", "noticed_at", "updated_at",
             ),
             rows=[_settled_row(s) for s in settlements],
             condition="deliveries.state = 'sending'",
@@ -115,8 +116,17 @@ def _settled_row(s: Settlement) -> bulk.Row:
     return (
         s.lease.delivery_id, s.lease.token,
         v.state.value, v.next_at, None, None, None, v.failures, s.lease.in_doubt + v.in_doubt,
-        _encoder.encode(v.reason).decode(), noticed, s.at,
+        _encoder.encode(v.reason).decode(), kept_back_by(v.reason), noticed, s.at,
     )  # fmt: skip
+
+
+def kept_back_by(reason: Reason) -> str:
+    """Return the class of what kept a delivery back: when it expired or we interrupted it, of the cause before."""
+    if reason.cls in (Class.EXPIRED, Class.LOCAL):
+        last = reason.evidence.get("last_class")
+        if isinstance(last, str):
+            return last
+    return reason.cls.value
 
 
 def _attempt_row(s: Settlement) -> bulk.Row:

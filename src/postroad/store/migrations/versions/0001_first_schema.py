@@ -70,6 +70,7 @@ def upgrade() -> None:
         sa.Column("lease_node", sa.Text(), nullable=True),
         sa.Column("lease_boot", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("reason_class", sa.Text(), nullable=True),
         sa.Column("noticed_at", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
@@ -82,6 +83,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state IN ('scheduled', 'queued', 'deferred')"),
             postgresql_where=sa.text("state IN ('scheduled', 'queued', 'deferred')"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_held",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 'held'"),
+            postgresql_where=sa.text("state = 'held'"),
         )
         batch_op.create_index(
             "ix_deliveries_leased",
