@@ -7,15 +7,16 @@ from `deliver`, verdicts from `outcomes`.
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
 from postroad.model.attempt import Attempt, Phase, Trouble
-from postroad.model.clock import SECOND, Clock
+from postroad.model.clock import SECOND, Clock, Instant
 from postroad.model.composition import Composed, ComposeFailed, Recipe
 from postroad.model.delivery import Hold, Lease, State
 from postroad.model.errors import Unavailable
@@ -24,6 +25,8 @@ from postroad.model.stream import Stream
 from postroad.model.verdict import Verdict
 from postroad.pipeline.deliver import Deliverer
 from postroad.pipeline.dressing import Dressed, Dresser
+from postroad.pipeline.errands import Errands, survive
+from postroad.pipeline.foresight import Finished, Foresight
 from postroad.pipeline.in_hand import InHand
 from postroad.pipeline.journal import Journal, Note
 from postroad.pipeline.leftovers import leftover
@@ -33,6 +36,7 @@ from postroad.pipeline.routing import Router
 from postroad.store import deliveries
 from postroad.store.blobs import BlobMissing
 from postroad.store.database import Database
+from postroad.store.messages import NewMessage
 from postroad.store.settlements import Settlement, settle
 from postroad.store.wakeup import WakeUp
 
@@ -90,9 +94,10 @@ class Sending:
         self._settings = settings
         self._dot_margin = min(_DOT_MARGIN, settings.hold.duration // 4)
         self._in_hand = InHand(settings.concurrency)
+        self._foresight = Foresight(self._finish)
         self.settled: Counter[State] = Counter()
         """How many attempts led to which state, since the start."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self._arrived: list[Lease] = []
         self._ready = False
         self._stopping = False
@@ -112,7 +117,7 @@ class Sending:
             self._ended.set_result(None)
 
     async def _run(self) -> None:
-        while not self._stopping and not await self._survive(self._recover()):
+        while not self._stopping and not await survive(self._recover()):
             pass
         self._ready = True
         looked_s = time.monotonic()
@@ -120,8 +125,8 @@ class Sending:
             heard = self._due.beat
             if time.monotonic() - looked_s > self._settings.idle_s:
                 looked_s = time.monotonic()
-                await self._survive(self._take_over())
-            if not await self._survive(self._take()):
+                await survive(self._take_over())
+            if not await survive(self._take()):
                 await self._due.wait(heard, await self._pause_s())
 
     async def stop(self, drain_s: float) -> None:
@@ -133,10 +138,9 @@ class Sending:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(drain_s):
                 await self._deliverer.drain()
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
-        for task in self._tasks:
-            task.cancel()
+                await self._errands.finished()
+        self._errands.cancel()
+        self._foresight.close()
         await self._press.close()
         self._journal.close()
 
@@ -160,7 +164,7 @@ class Sending:
         if self._stopping:
             await self._hand_back(leases)
         else:
-            self._start(self._batch(leases))
+            self._errands.start(self._batch(leases))
         return True
 
     async def _hand_back(self, leases: Sequence[Lease]) -> None:
@@ -188,10 +192,16 @@ class Sending:
             return None
         return self._settings.hold
 
-    def taken(self, count: int, leases: Sequence[Lease]) -> None:
+    def foresee(self, new: Sequence[NewMessage], at: Instant, hold: Hold) -> None:
+        """Begin to compose what is being accepted, where nothing else waits for that."""
+        if self._press.idle:
+            self._foresight.begin(new, at, hold)
+
+    def taken(self, count: int, leases: Sequence[Lease], new: Sequence[NewMessage] = ()) -> None:
         """Take what an offer of `count` brought."""
         self._in_hand.keep(count)
         if not leases:
+            self._foresight.forget(new)
             return
         self._in_hand.take(leases)
         if not self._arrived:
@@ -201,7 +211,7 @@ class Sending:
     def _begin_arrived(self) -> None:
         """Begin what one commit brought as one batch, however many requests it came from."""
         leases, self._arrived = self._arrived, []
-        self._start(self._hand_back(leases) if self._stopping else self._batch(leases))
+        self._errands.start(self._hand_back(leases) if self._stopping else self._batch(leases))
 
     # --- compose -----------------------------------------------------------------------------------------------------
 
@@ -209,19 +219,34 @@ class Sending:
         """Carry a batch of leases through: all of it is dressed, then composed by the plate, then sent one by one."""
         plate: list[Dressed] = []
         for lease in leases:
+            foreseen = self._foresight.claim(lease)
+            if foreseen is not None:
+                self._errands.start(self._send_foreseen(lease, foreseen))
+                continue
             dressed = await self._dress(lease)
             if dressed is not None:
                 plate.append(dressed)
             if len(plate) == _PLATE:
-                self._start(self._compose(plate))
+                self._errands.start(self._compose(plate))
                 plate = []
         if plate:
             await self._compose(plate)
 
+    async def _finish(self, lease: Lease) -> Finished:
+        dressed = await self._dresser.dress(lease)
+        return dressed, (await self._press.compose([dressed.job], dressed.keys))[0]
+
+    async def _send_foreseen(self, lease: Lease, foreseen: Awaitable[Finished | None]) -> None:
+        finished = await foreseen
+        if finished is None or isinstance(finished[1], ComposeFailed):
+            await self._batch([lease])
+            return
+        await self._send(dataclasses.replace(finished[0], lease=lease), finished[1])
+
     async def _dress(self, lease: Lease) -> Dressed | None:
         verdict = lapse(lease, now=self._clock.now())
         if verdict is not None:
-            self._start(self._settle(lease, verdict))
+            self._errands.start(self._settle(lease, verdict))
             return None
         try:
             return await self._dresser.dress(lease)
@@ -232,7 +257,7 @@ class Sending:
         except Exception:  # noqa: BLE001 - one delivery's trouble is not its batch's
             _log.exception("dressing_failed", delivery=lease.delivery_id)
             attempt = self._not_begun(Trouble.POISON, "What this message needs to be composed cannot be read.")
-        self._start(self._judge_undressed(lease, attempt))
+        self._errands.start(self._judge_undressed(lease, attempt))
         return None
 
     async def _judge_undressed(self, lease: Lease, attempt: Attempt) -> None:
@@ -244,12 +269,12 @@ class Sending:
             outcomes = await self._press.compose([dressed.job for dressed in plate], list(keys.values()))
         except Unavailable as error:
             for dressed in plate:
-                self._start(
+                self._errands.start(
                     self._judge(dressed.lease, dressed.stream, self._not_begun(Trouble.HANDED_BACK, error.detail))
                 )
             return
         for dressed, outcome in zip(plate, outcomes, strict=True):
-            self._start(self._send(dressed, outcome))
+            self._errands.start(self._send(dressed, outcome))
 
     # --- deliver -----------------------------------------------------------------------------------------------------
 
@@ -362,30 +387,3 @@ class Sending:
             return
         verdict = judge(attempt, lease, stream, now=now, chance=self._chance(), policy=self._policy)
         await self._settle(lease, verdict, attempt, bytes(note.result), note.digest_octets, note.recipe)
-
-    # --- tasks -------------------------------------------------------------------------------------------------------
-
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(self._guard(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _guard(self, work: Awaitable[None]) -> None:
-        """Log what no one expected; the lease that it concerned lapses and is taken over."""
-        try:
-            await work
-        except Unavailable:
-            _log.warning("sending_interrupted")
-        except Exception:  # noqa: BLE001 - a role's loop goes on
-            _log.exception("sending_failed")
-
-    async def _survive(self, work: Awaitable[bool]) -> bool:
-        """Return what `work` does; when the store is away, wait a moment and return that there was nothing."""
-        try:
-            return await work
-        except Unavailable as error:
-            _log.warning("sending_waits", reason=error.code)
-        except Exception:  # noqa: BLE001 - a role's loop goes on
-            _log.exception("sending_failed")
-        await asyncio.sleep(0.5)
-        return False

@@ -209,7 +209,7 @@ class _Rows:
         if reason is not None:
             row_state, next_at = State.SUPPRESSED, None
         elif hold is not None and self._clock is not None and state is State.QUEUED:
-            lease = _lease(new, d, at, Instant(self._clock + hold.duration))
+            lease = first_lease(new, d, at, Instant(self._clock + hold.duration))
             leases.append(lease)
             self.attempts.append((d.id, 1, hold.node, at))
             row_state, next_at = State.SENDING, Instant(at + CRASH_BACKOFF)
@@ -248,8 +248,8 @@ class _Rows:
         events.append(connection, self.events)
 
 
-def _lease(new: NewMessage, d: NewDelivery, at: Instant, until: Instant) -> Lease:
-    """Return the first lease of a delivery that is being accepted."""
+def first_lease(new: NewMessage, d: NewDelivery, at: Instant, until: Instant) -> Lease:
+    """Return the first lease of a delivery that is being accepted, and is due at once."""
     m = new.message
     return Lease(
         delivery_id=d.id,

@@ -52,12 +52,18 @@ class Hands:
     willing: bool = True
     offers: list[tuple[int, set[str]]] = field(default_factory=list)
     came: list[tuple[int, list[str]]] = field(default_factory=list)
+    foreseen: list[list[str]] = field(default_factory=list)
 
     def offer(self, count, domains):
         self.offers.append((count, set(domains)))
         return HOLD if self.willing else None
 
-    def taken(self, count, leases):
+    def foresee(self, new, at, hold):
+        assert hold is HOLD
+        self.foreseen.append([delivery.id for one in new for delivery in one.deliveries])
+
+    def taken(self, count, leases, new=()):
+        assert [delivery.id for one in new for delivery in one.deliveries] in self.foreseen
         self.came.append((count, [lease.recipient for lease in leases]))
 
 

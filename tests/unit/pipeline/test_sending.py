@@ -93,6 +93,18 @@ class Streams:
         return BUILT_IN[name]
 
 
+class PressCounted(PressInside):
+    """Keeps what it composed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.composed = []
+
+    async def compose(self, jobs, keys):
+        self.composed += [job.delivery_id for job in jobs]
+        return await super().compose(jobs, keys)
+
+
 @dataclass
 class Post:
     """A node's delivery role and all that it stands on."""
@@ -109,19 +121,21 @@ class Post:
     told: WakeUp = field(default_factory=WakeUp)
     sending: Sending = None
     journal: Journal = None
+    press: object = None
     runs: object = field(default_factory=lambda: itertools.count(1))
 
     def begin(self, *, node="n1", boot="machine", **settings):
         """Build the role of another run of the node."""
         self.journal = Journal(self.path / f"journal-{node}", boot, reserved_octets=100_000)
         given = {"concurrency": 100, "idle_s": 0.05, **settings}
+        self.press = PressCounted()
         self.sending = Sending(
             database=self.database,
             clock=self.clock,
             mint=self.mints,
             chance=lambda: 0.5,
             dresser=self.dresser(),
-            press=PressInside(),
+            press=self.press,
             deliverer=self.postman,
             router=Router([], None),
             journal=self.journal,
@@ -375,6 +389,75 @@ async def test_what_is_offered_and_taken_is_sent(post):
         (answer,) = post.database.write_now(lambda c: accept(c, [acceptance(post.project, new, hold=hold)]))
         sending.taken(1, answer.leases)
         await post.until(new.deliveries[0].id, "delivered")
+
+
+# --- foresight -------------------------------------------------------------------------------------------------------
+
+
+async def offered(sending):
+    """Return the hold of an offer, once the role makes one."""
+    async with asyncio.timeout(10):
+        while (hold := sending.offer(1, ["x.test"])) is None:
+            await asyncio.sleep(0.005)
+    return hold
+
+
+async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_commit(post):
+    async with post.working() as sending:
+        hold = await offered(sending)
+        new = msgspec.structs.replace(
+            new_message(post.mints, post.project, "ann@x.test"), content=encode_content(CONTENT)
+        )
+        asked = acceptance(post.project, new, hold=hold)
+        sending.foresee([new], asked.at, hold)
+        delivery = new.deliveries[0].id
+        async with asyncio.timeout(10):
+            while not post.press.composed:
+                await asyncio.sleep(0.005)
+        assert post.postman.carried == []
+        (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
+        sending.taken(1, answer.leases, [new])
+        await post.until(delivery, "delivered")
+    assert post.press.composed == [delivery]
+    assert bytes(post.rows("SELECT digest FROM attempts")[0][0]) == post.postman.carried[0][1].sha256
+
+
+async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
+    async with post.working() as sending:
+        hold = await offered(sending)
+        new = new_message(post.mints, post.project, "ann@x.test")
+        sending.foresee([new], START, hold)
+        sending.taken(1, (), [new])
+        (delivery,) = post.post("bob@x.test")
+        await post.until(delivery, "delivered")
+        again = await offered(sending)
+        sending.foresee([new], START, again)  # a place was left for it
+        sending.taken(1, (), [new])
+    assert [composed.rcpt_to for _, composed in post.postman.carried] == ["bob@x.test"]
+
+
+async def test_foresight_that_fails_is_done_again_in_the_open(post):
+    async with post.working() as sending:
+        hold = await offered(sending)
+        new = msgspec.structs.replace(new_message(post.mints, post.project, "ann@x.test"), content=b"no content")
+        asked = acceptance(post.project, new, hold=hold)
+        sending.foresee([new], asked.at, hold)
+        (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
+        sending.taken(1, answer.leases, [new])
+        await post.until(new.deliveries[0].id, "held")
+
+
+async def test_many_recipients_and_scheduled_mail_are_not_foreseen(post):
+    async with post.working() as sending:
+        hold = await offered(sending)
+        many = new_message(post.mints, post.project, *[f"p{n}@x.test" for n in range(5)])
+        later = new_message(post.mints, post.project, "ann@x.test", send_at=after(START, HOUR))
+        for new in (many, later):
+            sending.foresee([new], START, hold)
+        sending.taken(1, (), [many, later])
+        (delivery,) = post.post("bob@x.test")
+        await post.until(delivery, "delivered")
+    assert post.press.composed == [delivery]
 
 
 # --- what a dead process left ----------------------------------------------------------------------------------------

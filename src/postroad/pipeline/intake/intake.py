@@ -54,8 +54,12 @@ class Hands(Protocol):
         """Return the hold to lease `count` deliveries under, or None when there is no room for them."""
         ...
 
-    def taken(self, count: int, leases: Sequence[Lease]) -> None:
-        """End an offer of `count`, of which these leases came."""
+    def foresee(self, new: Sequence[NewMessage], at: Instant, hold: Hold) -> None:
+        """Hear what is being accepted at `at` under an offer; its commit is not certain yet."""
+        ...
+
+    def taken(self, count: int, leases: Sequence[Lease], new: Sequence[NewMessage] = ()) -> None:
+        """End an offer of `count` for `new`, of which these leases came."""
         ...
 
 
@@ -197,20 +201,22 @@ class Intake:
         count = sum([len(one.deliveries) for one in new])
         hold = self._offer(caller, count, new)
         acceptance = Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency, hold)
+        if self._hands is not None and hold is not None:
+            self._hands.foresee(new, acceptance.at, hold)
         try:
             future = self._database.submit_each(accept, acceptance)
         except Unavailable:
-            self._end_offer(hold, count, None)
+            self._end_offer(acceptance, count, None)
             raise
-        future.add_done_callback(lambda done: self._end_offer(hold, count, done))
+        future.add_done_callback(lambda done: self._end_offer(acceptance, count, done))
         return await asyncio.shield(future)  # who waits may go away; what was accepted goes on all the same
 
-    def _end_offer(self, hold: Hold | None, count: int, done: "asyncio.Future[Answer] | None") -> None:
+    def _end_offer(self, acceptance: Acceptance, count: int, done: "asyncio.Future[Answer] | None") -> None:
         """Take in hand what the commit leased, and wake those who care for the rest of it."""
         answer = None if done is None or done.cancelled() or done.exception() is not None else done.result()
         leases = () if answer is None else answer.leases
-        if self._hands is not None and hold is not None:
-            self._hands.taken(count, leases)
+        if self._hands is not None and acceptance.hold is not None:
+            self._hands.taken(count, leases, acceptance.messages)
         if answer is not None and not answer.replayed:
             self._told.ring()
             if len(leases) < count:

@@ -39,6 +39,11 @@ class Press(Protocol):
         """Return the outcome of each job, in order. `keys` holds every signing key that the jobs name."""
         ...
 
+    @property
+    def idle(self) -> bool:
+        """Whether a job would be begun at once."""
+        ...
+
     async def close(self) -> None:
         """Stop."""
         ...
@@ -50,10 +55,20 @@ class PressInside:
     def __init__(self) -> None:
         self._bench = frames.Bench()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compose")
+        self._load = 0
 
     async def compose(self, jobs: Sequence[ComposeJob], keys: Sequence[SigningKey]) -> list[Outcome]:
         """Return the outcome of each job, in order."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, list(jobs), list(keys))
+        self._load += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, list(jobs), list(keys))
+        finally:
+            self._load -= 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether the thread has nothing to do."""
+        return self._load == 0
 
     async def close(self) -> None:
         """Stop the thread."""
@@ -84,6 +99,11 @@ class PressOutside:
                 return [await self._alone(job, keys) for job in jobs]
             finally:
                 await self._quarantine.stop()
+
+    @property
+    def idle(self) -> bool:
+        """Whether a process has nothing to do."""
+        return any(worker.load == 0 for worker in self._workers)
 
     async def close(self) -> None:
         """End the processes."""
