@@ -32,6 +32,8 @@ class Class(StrEnum):
     SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
     AUTO_REPLY = "auto_reply"
     CHALLENGE = "challenge"
+    COMPLAINT = "complaint"
+    """The recipient reported the message as unwanted."""
     SUPPRESSED = "suppressed"
     CANCELED = "canceled"
     RENDERING = "rendering"

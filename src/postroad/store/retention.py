@@ -26,6 +26,7 @@ def remove_messages(connection: Connection, before: Instant, limit: int) -> tupl
     freed = {row[0] for row in bulk.select_in(connection, f"SELECT sha256 FROM blob_uses WHERE {named}", messages)}  # noqa: S608 - names of ours
     for statement in (
         f"DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE {named})",  # noqa: S608 - names of ours
+        f"DELETE FROM late_facts WHERE delivery_id IN (SELECT id FROM deliveries WHERE {named})",  # noqa: S608 - names of ours
         f"DELETE FROM deliveries WHERE {named}",  # noqa: S608 - names of ours
         f"DELETE FROM message_labels WHERE {named}",  # noqa: S608 - names of ours
         f"DELETE FROM blob_uses WHERE {named}",  # noqa: S608 - names of ours

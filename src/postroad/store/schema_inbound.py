@@ -27,7 +27,6 @@ inbound_mail = Table(
     Column("project_id", Text),
     Column("message_id", Text),
     Column("delivery_id", Text),
-    Column("facts", Text),  # what was read out of it
     Index(
         "ix_inbound_mail_pending",
         "next_at",
@@ -46,6 +45,6 @@ late_facts = Table(
     Column("proof", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("inbound_id", Text, nullable=False),
-    PrimaryKeyConstraint("delivery_id", "kind"),  # the same report twice changes nothing
+    PrimaryKeyConstraint("delivery_id", "kind", "proof"),  # the same report twice changes nothing
     sqlite_with_rowid=False,
 )

@@ -160,7 +160,6 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Text(), nullable=True),
         sa.Column("message_id", sa.Text(), nullable=True),
         sa.Column("delivery_id", sa.Text(), nullable=True),
-        sa.Column("facts", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_mail")),
     )
     with op.batch_alter_table("inbound_mail", schema=None) as batch_op:
@@ -181,7 +180,7 @@ def upgrade() -> None:
         sa.Column("proof", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("inbound_id", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("delivery_id", "kind", name=op.f("pk_late_facts")),
+        sa.PrimaryKeyConstraint("delivery_id", "kind", "proof", name=op.f("pk_late_facts")),
         sqlite_with_rowid=False,
     )
     op.create_table(
