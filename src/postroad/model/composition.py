@@ -36,6 +36,8 @@ class ComposeJob(msgspec.Struct, frozen=True, array_like=True):
     """Identifiers of the `SigningKey`s to sign with, in order."""
     blobs: dict[str, bytes] = {}
     """Octets of the attachments or of the raw message, by SHA-256."""
+    delivery_token: str = ""
+    """Proves the delivery, in a header of ours, where mail comes back without its envelope; empty: no such header."""
 
 
 class Recipe(msgspec.Struct, frozen=True, array_like=True):

@@ -86,15 +86,16 @@ class Dresser:
         stream = await self._streams.get(lease.project_id, lease.stream)
         headers = self._list_headers(lease, stream) if stream.unsubscribe else ()
         recipe = Recipe(tuple([key.id for key in outfit.keys]), headers)
-        job = await self.job(lease, recipe, self._return_path(lease, outfit))
+        job = await self.job(lease, recipe, outfit.return_path_domain)
         return Dressed(lease, stream, job, outfit.keys, recipe)
 
     async def stream(self, lease: Lease) -> Stream:
         """Return the stream of a delivery."""
         return await self._streams.get(lease.project_id, lease.stream)
 
-    async def job(self, lease: Lease, recipe: Recipe, return_path: str) -> ComposeJob:
-        """Return the job that makes a delivery's octets by a given recipe."""
+    async def job(self, lease: Lease, recipe: Recipe, return_path_domain: str | None) -> ComposeJob:
+        """Return the job that makes a delivery's octets by a given recipe; the domain decides the envelope only."""
+        token = verp.make(lease.delivery_id, self._verp_key)
         stored = lease.content
         if stored is None:
             stored = await self._blobs.get(lease.content_sha256 or "")
@@ -102,7 +103,7 @@ class Dresser:
             message_id=lease.message_id,
             delivery_id=lease.delivery_id,
             recipient=lease.recipient,
-            return_path=return_path,
+            return_path=lease.sender if return_path_domain is None else f"{token}@{return_path_domain}",
             header_id=lease.header_id,
             # Scheduled mail is dated when it is due: signatures made as of its acceptance could have expired by then.
             accepted_at=max(lease.accepted_at, lease.first_due_at),
@@ -110,12 +111,8 @@ class Dresser:
             extra_headers=recipe.extra_headers,
             signers=recipe.signers,
             blobs=await self._fetch(decode_content(stored)),
+            delivery_token=token,
         )
-
-    def _return_path(self, lease: Lease, outfit: Outfit) -> str:
-        if outfit.return_path_domain is None:
-            return lease.sender
-        return f"{verp.make(lease.delivery_id, self._verp_key)}@{outfit.return_path_domain}"
 
     async def _fetch(self, content: Content) -> dict[str, bytes]:
         wanted = {attachment.sha256 for attachment in content.attachments}

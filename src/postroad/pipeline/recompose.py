@@ -45,7 +45,7 @@ class Recomposer:
                 dressed = await self._dresser.dress(lease)
                 job, keys = dressed.job, dressed.keys
             else:
-                job = await self._dresser.job(lease, recipe, lease.sender)
+                job = await self._dresser.job(lease, recipe, None)
                 keys = await self._cabinet.keys(project_id, recipe.signers)
         except BlobMissing:
             raise Refused("gone", "A file of this message is no longer kept.") from None

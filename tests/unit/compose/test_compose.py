@@ -247,3 +247,12 @@ def test_missing_octets_are_told() -> None:
 )
 def test_content_that_slipped_through_is_rejected_with_a_code(change: dict[str, Any], code: str) -> None:
     assert failed(msgspec.structs.replace(CONTENT, **change), blobs={"aa": b"x"}).code == code
+
+
+@pytest.mark.parametrize("signers", [(), ("dkm_1",)])
+def test_a_token_proves_the_delivery_in_a_header_that_no_signature_covers(signers: tuple[str, ...]) -> None:
+    told, plain = composed(delivery_token="b+proof.mac", signers=signers), composed(signers=signers)
+    head, _, body = told.octets.partition(b"\r\n\r\n")
+    assert head.endswith(b"\r\nX-Postroad-Delivery: b+proof.mac")
+    assert b"X-Postroad-Delivery" not in plain.octets
+    assert head.removesuffix(b"\r\nX-Postroad-Delivery: b+proof.mac") + b"\r\n\r\n" + body == plain.octets

@@ -7,6 +7,7 @@ from typing import Final
 
 from postroad.model.composition import Composed, ComposeFailed, ComposeJob
 from postroad.model.message import Attachment, Content, Party, decode_content
+from postroad.model.returned import DELIVERY_HEADER
 from postroad.pipeline.compose.keyring import KeyRing
 from postroad.pipeline.compose.plaintext import plain_text
 from postroad.wire import dkim, headers, mime, parse
@@ -105,7 +106,8 @@ def _signed(job: ComposeJob, letter: _Letter, ring: KeyRing) -> Composed:
         at_s=at_s,
         expires_s=at_s + SIGNATURE_LIFETIME_S,
     )
-    header = b"".join((signatures, *letter.fields, b"\r\n"))
+    token = f"{DELIVERY_HEADER}: {job.delivery_token}\r\n".encode() if job.delivery_token else b""
+    header = b"".join((signatures, *letter.fields, token, b"\r\n"))
     octets = header + body
     return Composed(
         mail_from=job.return_path,
