@@ -13,10 +13,11 @@ from postroad.model.clock import Instant
 from postroad.model.delivery import Delivery, State
 from postroad.model.event import Event
 from postroad.model.ids import ENTROPY_OCTETS, DeliveryId, MessageId, ProjectId, mint
+from postroad.model.late import LateFact
 from postroad.model.message import Message, Mode, Role
 from postroad.model.reason import Reason
 from postroad.model.suppression import Cause, Suppression, fold
-from postroad.store import events
+from postroad.store import events, late
 from postroad.store.schema import attempts, deliveries, message_labels, messages, suppressions
 
 _reason = msgspec.json.Decoder(Reason)
@@ -99,6 +100,8 @@ class Causes:
     """The last finished attempt of each delivery."""
     suppressions: list[Suppression]
     """What the project's list says of the recipients now."""
+    late: dict[DeliveryId, list[LateFact]]
+    """What came back by mail."""
 
 
 _SHOWN_RECIPIENTS = 3
@@ -128,6 +131,7 @@ def causes(connection: Connection, project: ProjectId, identifier: MessageId) ->
         all_deliveries,
         _last_attempts(connection, project, identifier),
         _suppressions_of(connection, project, [each.recipient for each in all_deliveries]),
+        late.of_message(connection, project, identifier),
     )
 
 

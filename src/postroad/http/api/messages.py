@@ -226,6 +226,7 @@ class MessagesController(Controller):
             attempts=found.attempts,
             suppressions=found.suppressions,
             now=services.clock.now(),
+            late=found.late,
         )
 
     @get(

@@ -14,9 +14,11 @@ from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.delivery import TERMINAL, Delivery, State, message_state
 from postroad.model.ids import DeliveryId, MessageId
+from postroad.model.late import LateFact
 from postroad.model.message import Message, Role
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
+from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
 from postroad.pipeline.outcomes.words import (
     CAUSES,
@@ -92,6 +94,8 @@ class RecipientAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What would change it."""
     suppression: Listed | None
     possible_duplicate: bool
+    later: tuple[Later, ...]
+    """What came back by mail after the mail server had answered."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +114,14 @@ def explain(
     attempts: Mapping[DeliveryId, Sequence[Attempt]],
     suppressions: Iterable[Suppression],
     now: Instant,
+    late: Mapping[DeliveryId, Sequence[LateFact]] | None = None,
 ) -> Explanation:
     """Return what became of `message`, recipient by recipient.
 
     `attempts` holds each delivery's finished attempts in the order in which they were made; `suppressions` the
-    project's entries for these recipients as they are now, other entries do no harm.
+    project's entries for these recipients as they are now, other entries do no harm; `late` what came back by mail.
     """
+    facts = late or {}
     listed: dict[str, list[Suppression]] = {}
     for entry in suppressions:
         listed.setdefault(fold(entry.address), []).append(entry)
@@ -124,7 +130,9 @@ def explain(
         state=message_state(frozenset(delivery.state for delivery in deliveries)),
         summary=_summary(deliveries),
         recipients=tuple(
-            _answer(delivery, attempts.get(delivery.id, ()), _entry(delivery, listed, now), now)
+            _answer(
+                delivery, attempts.get(delivery.id, ()), _entry(delivery, listed, now), now, facts.get(delivery.id, ())
+            )
             for delivery in deliveries
         ),
     )
@@ -148,21 +156,27 @@ def _entry(delivery: Delivery, listed: Mapping[str, list[Suppression]], now: Ins
 
 
 def _answer(
-    delivery: Delivery, attempts: Sequence[Attempt], entry: Suppression | None, now: Instant
+    delivery: Delivery,
+    attempts: Sequence[Attempt],
+    entry: Suppression | None,
+    now: Instant,
+    facts: Sequence[LateFact],
 ) -> RecipientAnswer:
+    later = afterwards(facts)
     return RecipientAnswer(
         delivery_id=delivery.id,
         recipient=delivery.recipient,
         role=delivery.role,
         state=delivery.state,
-        sentence=_sentence(delivery, entry),
+        sentence=" ".join([_sentence(delivery, entry), *[each.sentence for each in later]]),
         decision=_decision(delivery),
         attempts=delivery.attempts,
         last_attempt=_last(attempts[-1]) if attempts else None,
         next=_next(delivery, now),
-        remedy=_remedy(delivery, entry),
+        remedy=remedy_after(facts) or _remedy(delivery, entry),
         suppression=None if entry is None else _listed(entry),
         possible_duplicate=delivery.possible_duplicate,
+        later=later,
     )
 
 
