@@ -56,7 +56,7 @@ def fill(database: Database, mints: CountingMint, project: Project, count: int, 
 def take(
     database: Database, *, now: Instant = START, limit: int = 100, hold: Hold = HERE, without: tuple[str, ...] = ()
 ) -> list[Lease]:
-    request = LeaseRequest(now=now, limit=limit, hold=hold, without_domains=without)
+    request = LeaseRequest(now=now, limit=limit, hold=hold, without_domains=frozenset(without))
     return database.write_now(lambda c: lease(c, request))
 
 

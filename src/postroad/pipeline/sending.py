@@ -155,7 +155,7 @@ class Sending:
             now=self._clock.now(),
             limit=limit,
             hold=self._settings.hold,
-            without_domains=self._in_hand.full(time.monotonic()),
+            without_domains=frozenset(self._in_hand.full(time.monotonic())),
         )
         leases = await self._database.write(lambda connection: deliveries.lease(connection, request))
         if not leases:

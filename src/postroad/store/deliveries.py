@@ -4,8 +4,8 @@ A lease is fenced: it carries a token that grows with each lease, and a settle u
 transaction is held while the network is spoken to, and nothing here ever deletes.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy.engine import Connection
@@ -19,10 +19,26 @@ from postroad.model.message import Mode
 from postroad.model.reason import Reason
 from postroad.model.suppression import fold
 from postroad.model.verdict import Verdict
-from postroad.store import bulk, engines
+from postroad.store import bulk, engines, lines
+from postroad.store.lines import Candidate, Line
 from postroad.store.messages import find_suppressed, suppression_reason
 from postroad.store.schema import attempts, deliveries
 from postroad.store.settlements import Settlement, settle
+
+Rank = Sequence[tuple[Line, int]]
+"""Lines that have the same precedence and share what there is, with how many may be taken from each at the most."""
+
+
+class Chooser(Protocol):
+    """Decides in one transaction what of the queue is taken, and counts what it has let through."""
+
+    def ranks(self, found: Sequence[Line]) -> Sequence[Rank]:
+        """Return the lines to take from, the ranks in the order of their precedence; each line once."""
+        ...
+
+    def wait_for(self, line: Line, candidate: Candidate) -> str | None:
+        """Return what a delivery has to wait for, or None: it is taken."""
+        ...
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +47,22 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     now: Instant
     limit: int
     hold: Hold
-    without_domains: tuple[str, ...] = ()
-    """Recipient domains that have no room."""
+    choose: Callable[[], Chooser] | None = None
+    """Makes the chooser of a transaction; None takes all that is due, line by line."""
+    without_domains: frozenset[str] = frozenset()
+    """Recipient domains that have no room, where there is no chooser."""
+    overdue: bool = True
+    """Whether to take what waits for a site and has run out of time, so that it is told so."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lease has brought."""
+
+    leases: list[Lease]
+    next_at: Instant | None
+    """When the next becomes due that is not due yet."""
+    parked: int = 0
+    """How many were sent to wait in a line of their own."""
 
 
 _LEASED = ", ".join(
@@ -46,35 +76,102 @@ _LEASED = ", ".join(
 )  # fmt: skip
 _reason = msgspec.json.Decoder(Reason)
 _recipe = msgspec.json.Decoder(Recipe)
+_LEFT_FOR_OTHERS = 8
+"""Of what is taken, this part is left for mail of lower precedence, so that it is late and not starved."""
+_LOOK = 64
+"""How far beyond what is wanted a line is looked through for mail that need not wait."""
 _ATTEMPT_COLUMNS = ("delivery_id", "number", "node", "started_at")
 
 
 def lease(connection: Connection, request: LeaseRequest) -> list[Lease]:
-    """Lease up to `limit` due deliveries, oldest due first, and write an attempt row for each.
+    """Lease up to `limit` due deliveries; see `take`."""
+    return take(connection, request).leases
 
-    What a suppression has caught since it was accepted ends here, and is not leased.
+
+def take(connection: Connection, request: LeaseRequest) -> Taken:
+    """Lease up to `limit` due deliveries, the oldest due of each line first, and write an attempt row for each.
+
+    What a suppression has caught since it was accepted ends here, and is not leased. What has to wait for a site while
+    others behind it need not is sent into a line of its own.
     """
+    paused = {row[0] for row in bulk.run(connection, "SELECT id FROM projects WHERE paused_at IS NOT NULL")}
+    found = [line for line in lines.survey(connection) if line.project not in paused]
+    chosen: dict[str, None] = {}
+    if request.overdue and any(line.parked for line in found):
+        chosen |= dict.fromkeys(lines.overdue(connection, request.now, request.limit))
+    parked = _choose(connection, request, [line for line in found if line.first_at <= request.now], chosen)
+    return Taken(
+        leases=_lease_all(connection, request, list(chosen)) if chosen else [],
+        next_at=min((line.first_at for line in found if line.first_at > request.now), default=None),
+        parked=parked,
+    )
+
+
+def _choose(connection: Connection, request: LeaseRequest, due: Sequence[Line], chosen: dict[str, None]) -> int:
+    """Add to those chosen up to `limit`: rank by rank, with a share left over for the ranks that follow."""
+    chooser = _All(request.without_domains) if request.choose is None else request.choose()
+    waiting: list[tuple[str, str]] = []
+    ranks = chooser.ranks(due)
+    for place, rank in enumerate(ranks):
+        room = request.limit - len(chosen)
+        if place < len(ranks) - 1:
+            room -= room // _LEFT_FOR_OTHERS
+        for left, (line, most) in zip(range(len(rank), 0, -1), rank, strict=True):
+            want = min(most, -(-room // left))
+            before = len(chosen)
+            if want > 0:
+                waiting += _from_line(connection, request.now, chooser, line, want, chosen)
+            room -= len(chosen) - before
+    lines.park(connection, waiting)
+    return len(waiting)
+
+
+def _from_line(
+    connection: Connection, now: Instant, chooser: Chooser, line: Line, want: int, chosen: dict[str, None]
+) -> list[tuple[str, str]]:
+    """Add up to `want` deliveries of a line to those chosen, and return those that have to leave it, with where to."""
+    window = want if line.parked else 2 * want + _LOOK
+    waiting: list[tuple[str, str]] = []
+    most = len(chosen) + want
+    for candidate in lines.first(connection, line.name, now, window):
+        if len(chosen) == most:
+            return []  # they are not in the way
+        if candidate.id in chosen:
+            continue
+        key = chooser.wait_for(line, candidate)
+        if key is None:
+            chosen[candidate.id] = None
+        elif key != line.key:
+            plain = lines.line_of(line.kind, line.project)
+            waiting.append((candidate.id, lines.parked_line(plain, key)))
+    return waiting
+
+
+class _All:
+    """Takes all there is but for some domains."""
+
+    def __init__(self, without: frozenset[str]) -> None:
+        self._without = without
+
+    def ranks(self, found: Sequence[Line]) -> Sequence[Rank]:
+        return [[(line, 1 << 30) for line in sorted(found, key=lambda line: line.first_at)]]
+
+    def wait_for(self, line: Line, candidate: Candidate) -> str | None:
+        return candidate.domain if candidate.domain in self._without else None
+
+
+def _lease_all(connection: Connection, request: LeaseRequest, chosen: Sequence[str]) -> list[Lease]:
     hold = request.hold
     until = Instant(engines.now(connection, request.now) + hold.duration)
-    locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
-    without = request.without_domains
-    excluded = f"AND d.domain NOT IN ({', '.join('?' * len(without))}) " if without else ""
-    held = (until, hold.node, hold.boot, request.now + CRASH_BACKOFF, request.now)
-    rows = bulk.run(
+    rows = bulk.select_in(
         connection,
-        # MATERIALIZED: the rows are chosen once, whatever plan joins them
-        "WITH due AS MATERIALIZED (SELECT d.id FROM deliveries d "  # noqa: S608 - parameters are bound
-        "WHERE d.state IN ('scheduled', 'queued', 'deferred') "
-        f"AND d.next_at <= ? {excluded}"
-        "AND d.project_id NOT IN (SELECT p.id FROM projects p WHERE p.paused_at IS NOT NULL) "
-        f"ORDER BY d.next_at LIMIT ?{locked}) "
-        "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "
+        "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "  # noqa: S608 - parameters are bound
+        "line = CASE WHEN line >= 'p' THEN substr(line, 2, 2) ELSE substr(line, 1, 2) END || project_id, "
         "lease_until = ?, lease_node = ?, lease_boot = ?, next_at = ?, updated_at = ? "
-        f"FROM due WHERE deliveries.id = due.id RETURNING {_LEASED}",
-        (request.now, *without, request.limit, *held),
+        f"WHERE id IN (:values) RETURNING {_LEASED}",
+        chosen,
+        before=(until, hold.node, hold.boot, request.now + CRASH_BACKOFF, request.now),
     )
-    if not rows:
-        return []
     bulk.insert(connection, attempts, _ATTEMPT_COLUMNS, [(row[0], row[5], hold.node, request.now) for row in rows])
     leases = _with_messages(connection, rows)
     return _drop_suppressed(connection, leases, request.now)
@@ -132,13 +229,8 @@ def hand_back(connection: Connection, leases: Sequence[Lease], now: Instant) -> 
 
 
 def next_due(connection: Connection, after: Instant) -> Instant | None:
-    """Return when the next delivery becomes due that is not due yet."""
-    rows = bulk.run(
-        connection,
-        "SELECT min(next_at) FROM deliveries WHERE state IN ('scheduled', 'queued', 'deferred') AND next_at > ?",
-        (after,),
-    )
-    return None if rows[0][0] is None else Instant(rows[0][0])
+    """Return when the next delivery becomes due that is not due yet, among the first of each line."""
+    return min((line.first_at for line in lines.survey(connection) if line.first_at > after), default=None)
 
 
 def peek(

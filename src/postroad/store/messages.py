@@ -43,6 +43,8 @@ class NewMessage(msgspec.Struct, frozen=True):
     content_sha256: str | None = None
     blobs: tuple[str, ...] = ()
     """SHA-256 of every blob that it needs, for as long as it is kept."""
+    place: int = 0
+    """Its place in the queue by the kind of its stream, 0 the first (`store.lines.KINDS`)."""
 
 
 class AcceptedDelivery(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,7 +103,7 @@ _MESSAGE_COLUMNS = (
 _DELIVERY_COLUMNS = (
     "id", "message_id", "project_id", "recipient", "folded", "domain", "role", "stream", "mode", "state", "attempts",
     "failures", "in_doubt", "next_at", "first_due_at", "expires_at", "lease_token", "lease_until", "lease_node",
-    "lease_boot", "reason", "created_at", "updated_at",
+    "lease_boot", "reason", "created_at", "updated_at", "line",
 )  # fmt: skip
 _LABEL_COLUMNS = ("project_id", "label", "message_id")
 _KEY_COLUMNS = ("project_id", "route", "key", "digest", "status", "response", "created_at")
@@ -219,7 +221,7 @@ class _Rows:
         self.deliveries.append((
             d.id, m.id, m.project_id, d.recipient, fold(d.recipient), d.domain, d.role.value, m.stream, m.mode.value,
             row_state.value, held[0], 0, 0, next_at, due, m.expires_at, *held,
-            None if reason is None else msgspec.json.encode(reason).decode(), at, at,
+            None if reason is None else msgspec.json.encode(reason).decode(), at, at, f"{new.place} {m.project_id}",
         ))  # fmt: skip
         return self._answer(m, d, state, at, reason)
 

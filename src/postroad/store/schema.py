@@ -250,6 +250,7 @@ blob_uses = Table(
 
 _DUE = "state IN ('scheduled', 'queued', 'deferred')"
 _SENDING = "state = 'sending'"
+_PARKED = f"{_DUE} AND line >= 'p'"
 _HELD = "state = 'held'"
 
 deliveries = Table(
@@ -269,6 +270,7 @@ deliveries = Table(
     Column("failures", Integer, nullable=False),  # those that count for the retry schedule
     Column("in_doubt", Integer, nullable=False),
     Column("next_at", BigInteger),
+    Column("line", Text, nullable=False, server_default="0 "),  # where in the queue it stands (store/lines.py)
     Column("first_due_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("lease_token", BigInteger, nullable=False),
@@ -282,7 +284,9 @@ deliveries = Table(
     Column("updated_at", BigInteger, nullable=False),
     Index("ix_deliveries_message", "message_id"),
     Index("ix_deliveries_recipient", "project_id", "folded", "id"),  # "who received what?"
-    Index("ix_deliveries_due", "next_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),  # lease
+    Index("ix_deliveries_due", "next_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),  # the queue, as shown
+    Index("ix_deliveries_line", "line", "next_at", sqlite_where=text(_DUE), postgresql_where=text(_DUE)),  # lease
+    Index("ix_deliveries_overdue", "expires_at", sqlite_where=text(_PARKED), postgresql_where=text(_PARKED)),
     Index(
         "ix_deliveries_leased", "lease_until", sqlite_where=text(_SENDING), postgresql_where=text(_SENDING)
     ),  # reaper

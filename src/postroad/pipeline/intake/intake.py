@@ -19,6 +19,7 @@ from postroad.pipeline.intake.draft import Draft
 from postroad.pipeline.intake.reading import IntakeLimits, Reading, read
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
+from postroad.store.lines import KINDS
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
 from postroad.store.wakeup import WakeUp
 from postroad.wire import headers as wire_headers
@@ -266,7 +267,7 @@ class Intake:
                 for mailbox, role in found.envelope
             ]
         )
-        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256))
+        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256), KINDS.index(stream.kind))
 
     async def _content(self, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
         raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("in_doubt", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("line", sa.Text(), server_default="0 ", nullable=False),
         sa.Column("first_due_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("lease_token", sa.BigInteger(), nullable=False),
@@ -98,7 +99,21 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 'sending'"),
             postgresql_where=sa.text("state = 'sending'"),
         )
+        batch_op.create_index(
+            "ix_deliveries_line",
+            ["line", "next_at"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('scheduled', 'queued', 'deferred')"),
+            postgresql_where=sa.text("state IN ('scheduled', 'queued', 'deferred')"),
+        )
         batch_op.create_index("ix_deliveries_message", ["message_id"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_overdue",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('scheduled', 'queued', 'deferred') AND line >= 'p'"),
+            postgresql_where=sa.text("state IN ('scheduled', 'queued', 'deferred') AND line >= 'p'"),
+        )
         batch_op.create_index("ix_deliveries_recipient", ["project_id", "folded", "id"], unique=False)
 
     op.create_table(
