@@ -3,14 +3,18 @@
 A row a statement is slow for two reasons: each execution costs, and in CPython each SQLite call hands the interpreter
 lock over, so a busy event loop makes every row wait for its turn. Statements here carry up to 64 rows as one `VALUES`
 list. Their text is made once for each table and number of rows, both drivers keep it prepared, and it goes to the
-driver's own cursor, past what SQLAlchemy does for statements it has to compile.
+driver's own cursor, past what SQLAlchemy does for statements it has to compile. PostgreSQL gets its own `$1`, which
+psycopg passes on as they are instead of reading the statement for placeholders each time, and many rows by COPY.
 """
 
 import contextlib
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from psycopg import RawCursor
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -18,10 +22,15 @@ from sqlalchemy.types import BigInteger, Integer, LargeBinary, TypeEngine
 
 Row: TypeAlias = tuple[Any, ...]
 _MOST = 64
+_COPIED = 4
+"""So many rows are worth a COPY, which takes PostgreSQL one round trip more and no planning."""
 
 
 def insert(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
     """Insert `rows`, whose values stand in the order of `columns`."""
+    if len(rows) >= _COPIED and connection.dialect.name == "postgresql":
+        _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
+        return
     for chunk in _chunks(rows):
         statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk))
         _execute(connection, statement, _flat(chunk))
@@ -101,12 +110,26 @@ def _execute(connection: Connection, statement: str, values: Row) -> list[Row]:
     Raises:
         DBAPIError: as SQLAlchemy would, so that whoever handles errors knows one kind.
     """
-    dialect = connection.dialect
-    driver: Any = connection.connection.driver_connection
-    cursor = driver.cursor()
-    try:
+    with _cursor(connection, statement) as cursor:
         cursor.execute(statement, values)
         return [] if cursor.description is None else cursor.fetchall()
+
+
+def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    """Load rows into a table of PostgreSQL."""
+    with _cursor(connection, statement) as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextlib.contextmanager
+def _cursor(connection: Connection, statement: str) -> Iterator[Any]:
+    """Give the driver's own cursor, and raise its errors as SQLAlchemy does."""
+    dialect = connection.dialect
+    driver: Any = connection.connection.driver_connection
+    cursor: Any = driver.cursor() if dialect.name == "sqlite" else RawCursor(driver)
+    try:
+        yield cursor
     except dialect.loaded_dbapi.Error as error:
         gone = dialect.is_disconnect(error, driver, cursor)
         if gone:
@@ -126,7 +149,13 @@ def _execute(connection: Connection, statement: str, values: Row) -> list[Row]:
 
 @lru_cache(512)
 def _marked(dialect: str, statement: str) -> str:
-    return statement if dialect == "sqlite" else statement.replace("?", "%s")
+    return statement if dialect == "sqlite" else _numbered(statement)
+
+
+def _numbered(statement: str) -> str:
+    """Return a statement with PostgreSQL's `$1`, `$2`, … for its `?`."""
+    numbers = itertools.count(1)
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", statement)
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
@@ -138,14 +167,10 @@ def _flat(rows: Sequence[Row]) -> Row:
     return tuple([value for row in rows for value in row])
 
 
-def _marker(dialect: str) -> str:
-    return "?" if dialect == "sqlite" else "%s"
-
-
 @lru_cache(1024)
 def _insert_text(dialect: str, table: str, columns: tuple[str, ...], count: int) -> str:
-    row = f"({', '.join([_marker(dialect)] * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names of ours
+    row = f"({', '.join('?' * len(columns))})"
+    return _marked(dialect, f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}")  # noqa: S608 - names of ours
 
 
 @lru_cache(1024)
@@ -160,23 +185,19 @@ def _update_text(
     count: int,
 ) -> str:
     named = keys + columns
-    marker = _marker(dialect)
-    if dialect == "sqlite":
-        first = f"({', '.join([marker] * len(named))})"
-    else:
-        first = f"({', '.join([f'{marker}::{_cast(table.c[name].type)}' for name in named])})"
-    rows = [first] + [f"({', '.join([marker] * len(named))})"] * (count - 1)
+    row = f"({', '.join('?' * len(named))})"
+    first = row if dialect == "sqlite" else f"({', '.join([f'?::{_cast(table.c[name].type)}' for name in named])})"
     sets = ", ".join([f"{name} = v.{name}" for name in columns] + ([also] if also else []))
     matches = " AND ".join([f"{table.name}.{key} = v.{key}" for key in keys])
     text = (
-        f"WITH v ({', '.join(named)}) AS (VALUES {', '.join(rows)}) "  # noqa: S608 - names of ours
+        f"WITH v ({', '.join(named)}) AS (VALUES {', '.join([first] + [row] * (count - 1))}) "  # noqa: S608 - names of ours
         f"UPDATE {table.name} SET {sets} FROM v WHERE {matches}"
     )
     if condition:
         text += f" AND {condition}"
     if returning:
         text += f" RETURNING {returning}"
-    return text
+    return _marked(dialect, text)
 
 
 def _cast(kind: TypeEngine[Any]) -> str:

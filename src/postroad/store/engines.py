@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +23,8 @@ MIGRATION_LOCK = EVENT_LOCK + 1
 
 _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03"})
 _WAL_PAGES = 2000
+_PREPARED = 300
+"""Statements that a connection to PostgreSQL keeps prepared."""
 
 
 class AlreadyOpen(Exception):  # noqa: N818 - a sentence for the operator, raised at start only
@@ -135,7 +138,7 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
     options = "-c synchronous_commit=on -c timezone=UTC -c idle_in_transaction_session_timeout=60000"
     if read_only:
         options += " -c default_transaction_read_only=on"
-    return create_engine(
+    engine = create_engine(
         psycopg_url,
         pool_size=connections,
         max_overflow=0,
@@ -144,6 +147,14 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
         pool_pre_ping=read_only,
         connect_args={"options": options, "connect_timeout": connect_timeout_s, "prepare_threshold": 3},
     )
+
+    @event.listens_for(engine, "connect")
+    def _connected(driver: Any, _: object) -> None:
+        # One type for all integers: by default each magnitude has its own, and each mixture of those its own plan.
+        driver.adapters.register_dumper(int, Int8Dumper)
+        driver.prepared_max = _PREPARED
+
+    return engine
 
 
 def order_events(connection: Connection) -> None:
