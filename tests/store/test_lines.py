@@ -10,7 +10,7 @@ from postroad.model.clock import HOUR, MINUTE, after
 from postroad.model.delivery import Hold
 from postroad.model.ids import ProjectId
 from postroad.model.project import Project
-from postroad.model.stream import StreamKind
+from postroad.model.stream import PRECEDENCE, StreamKind
 from postroad.store import audit, bulk, lines, projects
 from postroad.store.database import Database
 from postroad.store.deliveries import LeaseRequest, Taken, next_due, take
@@ -31,7 +31,7 @@ class Rooms:
         return Rooms(dict(self.room))
 
     def ranks(self, found):
-        kinds = sorted({line.kind for line in found}, key=lines.KINDS.index)
+        kinds = sorted({line.kind for line in found}, key=PRECEDENCE.index)
         return [
             [(line, self.room.get(line.key, 99) if line.parked else 99) for line in found if line.kind is kind]
             for kind in kinds

@@ -14,6 +14,10 @@ class StreamKind(StrEnum):
     BROADCAST = "broadcast"
 
 
+PRECEDENCE = (StreamKind.TRANSACTIONAL, StreamKind.BROADCAST)
+"""Which kind of mail goes before which, everywhere that mail waits."""
+
+
 class RetrySchedule(msgspec.Struct, frozen=True):
     """How long to wait after each failed attempt, in microseconds; the last delay repeats until expiry."""
 

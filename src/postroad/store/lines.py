@@ -14,16 +14,14 @@ import msgspec
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
-from postroad.model.stream import StreamKind
+from postroad.model.stream import PRECEDENCE, StreamKind
 from postroad.store import bulk
 from postroad.store.schema import deliveries
 
-KINDS = (StreamKind.TRANSACTIONAL, StreamKind.BROADCAST)
-"""Kinds of mail in the order of their precedence; a line's name has the place in it."""
 MOST_LINES = 5000
 _DUE = "state IN ('scheduled', 'queued', 'deferred')"
 _PARKED = "p"
-_PLACES = {kind: str(place) for place, kind in enumerate(KINDS)}
+_PLACES = {kind: str(place) for place, kind in enumerate(PRECEDENCE)}
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -41,7 +39,7 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> StreamKind:
         """Which kind of mail stands in it."""
-        return KINDS[int(self.name[self.parked])]
+        return PRECEDENCE[int(self.name[self.parked])]
 
     @property
     def project(self) -> str:

@@ -44,7 +44,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     blobs: tuple[str, ...] = ()
     """SHA-256 of every blob that it needs, for as long as it is kept."""
     place: int = 0
-    """Its place in the queue by the kind of its stream, 0 the first (`store.lines.KINDS`)."""
+    """Its place in the queue by the kind of its stream, 0 the first (`PRECEDENCE`)."""
 
 
 class AcceptedDelivery(msgspec.Struct, frozen=True, omit_defaults=True):

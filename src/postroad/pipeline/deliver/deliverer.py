@@ -14,9 +14,10 @@ from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.pool import Pool
 from postroad.pipeline.deliver.reach import Course, Reach
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
-from postroad.pipeline.deliver.settings import BeforeDot, Chance, DeliverSettings
+from postroad.pipeline.deliver.settings import ANYBODY, BeforeDot, Chance, DeliverSettings, Turn, unshaped
 from postroad.pipeline.deliver.tls import TlsContexts
 from postroad.pipeline.deliver.trip import Fact, Trip, read_outcome
+from postroad.pipeline.shaping.shaping import Shaping
 from postroad.wire.smtp.phase import Phase as WirePhase
 from postroad.wire.smtp.transaction import Ending, Outcome
 
@@ -34,9 +35,11 @@ class Deliverer:
         chance: Chance,
         contexts: TlsContexts | None = None,
         comes_back: ComesBack | None = None,
+        shaping: Shaping | None = None,
     ) -> None:
         """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference.
 
+        `shaping` says how much may be under way to each site; None: what the settings allow, from the beginning.
         `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply.
         """
         self._settings = settings
@@ -45,7 +48,9 @@ class Deliverer:
         self._comes_back = comes_back
         self._loop = asyncio.get_running_loop()
         self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s)
-        self._pool = Pool(settings)
+        self._shaping = shaping if shaping is not None else unshaped(settings, clock, chance)
+        self._pool = Pool(settings, clock)
+        self._shaping.on_stop(self._pool.stop)
         self._stop: asyncio.Future[None] = self._loop.create_future()
         self._reach = Reach(
             settings,
@@ -55,11 +60,14 @@ class Deliverer:
             stop=self._stop,
         )
 
-    async def deliver(self, route: Route, composed: Composed, *, before_dot: BeforeDot | None = None) -> Attempt:
+    async def deliver(
+        self, route: Route, composed: Composed, *, before_dot: BeforeDot | None = None, turn: Turn = ANYBODY
+    ) -> Attempt:
         """Attempt to hand one message over. Whatever the network, the DNS and the peer do is in the attempt.
 
         `before_dot` is called once, right before content is written, so before the final dot; when it returns False
-        the message is handed back unsent. Cancelling is safe; behind the final dot it makes a duplicate possible.
+        the message is handed back unsent. `turn` is whose mail it is. Cancelling is safe; behind the final dot it makes
+        a duplicate possible.
         """
         trip = Trip(self._clock, _name(route), int(self._loop.time() * 1000), self._clock.now())
         if self._stop.done():
@@ -78,11 +86,11 @@ class Deliverer:
                     return trip.failed()
                 trip.site = plan.site
                 course = Course(self._mx_key(plan.site), self._reach.exchangers(plan), lambda c: c.host in plan.hosts)
-                return await self._carry(course, trip, composed, before_dot)
+                return await self._carry(course, trip, composed, before_dot, turn)
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
                 course = Course(_relay_key(route), self._reach.relay(route), lambda _: True)
-                return await self._carry(course, trip, composed, before_dot)
+                return await self._carry(course, trip, composed, before_dot, turn)
             case _:
                 assert_never(route)
 
@@ -90,7 +98,7 @@ class Deliverer:
         """Return how many messages to a recipient domain could begin now; a guess until its exchangers are known."""
         hosts = self._resolver.cached_exchanges(domain)
         site = mx.site_of(hosts) if hosts else domain
-        return self._pool.capacity(self._mx_key(site))
+        return self._pool.capacity(self._mx_key(site), self._shaping.site(site))
 
     async def drain(self) -> None:
         """Stop: close idle connections, hand back what has not begun content, and wait for final dots in flight."""
@@ -100,8 +108,11 @@ class Deliverer:
 
     # One message over one connection
 
-    async def _carry(self, course: Course, trip: Trip, composed: Composed, before_dot: BeforeDot | None) -> Attempt:
-        place = await self._pool.acquire(course.key, course.fits)
+    async def _carry(
+        self, course: Course, trip: Trip, composed: Composed, before_dot: BeforeDot | None, turn: Turn
+    ) -> Attempt:
+        site = self._shaping.site(trip.site or "", domain=turn.domain, project=turn.project)
+        place = await self._pool.acquire(course.key, course.fits, site, turn.kind)
         if place is None:
             detail = _STOPPING if self._stop.done() else "Given back: too many messages wait for this destination."
             return trip.ended(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail=detail))
@@ -121,7 +132,7 @@ class Deliverer:
                 holder.connection.abort()
             raise
         finally:
-            self._pool.release(place.lane, holder.connection)
+            self._pool.release(place, holder.connection)
 
     async def _reuse(
         self, connection: Connection, trip: Trip, composed: Composed, before_dot: BeforeDot | None

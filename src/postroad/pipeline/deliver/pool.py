@@ -10,29 +10,37 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from postroad.model.attempt import Trouble
+from postroad.model.clock import Clock
+from postroad.model.stream import PRECEDENCE, StreamKind
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.settings import DeliverSettings
+from postroad.pipeline.shaping.controller import Controller
+from postroad.pipeline.shaping.site import Site
 
 Fits = Callable[[Connection], bool]
 """Tells whether an idle connection will do for a message."""
 
 _SWEEP_S = 5.0
+_LOOK_S = 0.25
+"""How often those who wait are looked at when nothing else will bring them on."""
 _STOPPING = "Given back: the server is stopping."
 
 
 @dataclass(slots=True)
 class Lane:
-    """One destination; `tokens` are messages that may begin now."""
+    """One destination: its site says how much may be under way, and each kind of mail waits apart."""
 
-    key: str
-    tokens: float
-    refilled: float
+    site: Site
     idle: list[Connection] = field(default_factory=list)
     busy: int = 0
-    waiting: deque["Waiter"] = field(default_factory=deque)
+    waiting: dict[StreamKind, deque["Waiter"]] = field(
+        default_factory=lambda: {kind: deque() for kind in PRECEDENCE},
+    )
+    """Those of the first kind are granted a place before those of the next."""
+    waiters: int = 0
     timer: asyncio.TimerHandle | None = None
     patience: asyncio.TimerHandle | None = None
-    """Rings when the one who has waited longest has waited enough."""
+    """Rings when somebody has waited enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class Place:
 
     lane: Lane
     connection: Connection | None
+    controller: Controller
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +64,39 @@ class Waiter:
 class Pool:
     """All lanes of one process."""
 
-    def __init__(self, settings: DeliverSettings) -> None:
+    def __init__(self, settings: DeliverSettings, clock: Clock) -> None:
         self._settings = settings
-        self._lanes: dict[str, Lane] = {}
+        self._clock = clock
+        self._lanes: dict[tuple[str, str], Lane] = {}
         self._busy: set[Connection] = set()
         self._idle = 0
         self._loop = asyncio.get_running_loop()
         self._sweeper: asyncio.TimerHandle | None = None
         self._draining = False
 
-    def capacity(self, key: str) -> int:
+    def capacity(self, key: str, site: Site) -> int:
         """Return how many transactions could begin now without waiting for one to end."""
-        limit = self._settings.connections_per_destination
-        lane = self._lanes.get(key)
-        if lane is None:
-            return limit
-        return max(limit - lane.busy - len(lane.waiting), 0)
+        lane = self._lanes.get((key, site.name))
+        return site.connections if lane is None else max(site.connections - lane.busy - lane.waiters, 0)
 
-    async def acquire(self, key: str, fits: Fits) -> Place | None:
-        """Return a place when there is one, or None when it takes too long, too many wait, or we drain.
+    async def acquire(self, key: str, fits: Fits, site: Site, kind: StreamKind) -> Place | None:
+        """Return a place when there is one, or None: it takes too long, too many wait, mail there stops, or we drain.
 
         Its connection, if it has one, `fits`.
         """
-        lane = self._lanes.get(key)
+        lane = self._lanes.get((key, site.name))
         if lane is None:
-            lane = self._lanes[key] = Lane(key, self._burst, self._loop.time())
-        if self._draining or len(lane.waiting) >= self._settings.waiting_per_destination:
+            lane = self._lanes[key, site.name] = Lane(site)
+        if self._draining or lane.waiters >= self._settings.waiting_per_destination:
             return None
-        if not lane.waiting and self._may_grant(lane):
-            return Place(lane, self._grant(lane, fits))
+        controller = site.kind(kind)
+        if not lane.waiting[kind] and self._may_grant(lane, controller):
+            return self._grant(lane, controller, fits)
+        if site.window(controller, self._clock.now()) == 0:
+            return None
         waiter = Waiter(self._loop.create_future(), self._loop.time() + self._settings.waiting_s, fits)
-        lane.waiting.append(waiter)
+        lane.waiting[kind].append(waiter)
+        lane.waiters += 1
         if lane.patience is None:
             lane.patience = self._loop.call_at(waiter.until, self._on_patience, lane)
         self._pump(lane)
@@ -95,6 +106,15 @@ class Pool:
             self._forsake(waiter.future)
             raise
 
+    def stop(self, site: str) -> None:
+        """Send those away who wait for a site to which mail has stopped."""
+        now = self._clock.now()
+        for lane in self._lanes.values():
+            if lane.site.name == site:
+                for kind, waiting in lane.waiting.items():
+                    if waiting and lane.site.window(lane.site.kind(kind), now) == 0:
+                        _send_away(lane, waiting)
+
     def hold(self, connection: Connection) -> None:
         """Note that a connection was made and is in somebody's hands, until it is released or closed."""
         self._busy.add(connection)
@@ -102,9 +122,11 @@ class Pool:
         if self._draining:
             connection.give_up(Trouble.HANDED_BACK, _STOPPING)
 
-    def release(self, lane: Lane, connection: Connection | None) -> None:
+    def release(self, place: Place, connection: Connection | None) -> None:
         """Give a place back, and its connection for the next to use if it may be used."""
+        lane = place.lane
         lane.busy -= 1
+        lane.site.end(place.controller)
         if connection is not None:
             self._busy.discard(connection)
             self._keep(lane, connection)
@@ -132,23 +154,20 @@ class Pool:
 
     # Inside
 
-    @property
-    def _burst(self) -> float:
-        return max(self._settings.messages_per_second, 1.0)
-
-    def _may_grant(self, lane: Lane) -> bool:
+    def _may_grant(self, lane: Lane, controller: Controller) -> bool:
         """Tell whether a message may begin: a connection is free or may be made, and the rate allows it."""
-        if lane.busy >= self._settings.connections_per_destination:
+        now_s = self._loop.time()
+        if not lane.site.may_begin(controller, self._clock.now(), now_s):
             return False
-        now = self._loop.time()
-        rate = self._settings.messages_per_second
-        lane.tokens = min(lane.tokens + (now - lane.refilled) * rate, self._burst)
-        lane.refilled = now
-        return lane.tokens >= 1
+        return bool(lane.idle) or lane.site.may_dial(now_s)
 
-    def _grant(self, lane: Lane, fits: Fits) -> Connection | None:
+    def _grant(self, lane: Lane, controller: Controller, fits: Fits) -> Place:
         lane.busy += 1
-        lane.tokens -= 1
+        lane.site.begin(controller)
+        return Place(lane, self._idle_one(lane, fits), controller)
+
+    def _idle_one(self, lane: Lane, fits: Fits) -> Connection | None:
+        """Return an idle connection that fits, or None, with room for one to be made."""
         for at in range(len(lane.idle) - 1, -1, -1):  # the one used last is the least likely to have been closed
             connection = lane.idle[at]
             if not fits(connection):
@@ -160,42 +179,56 @@ class Pool:
                 self._busy.add(connection)
                 return connection
             connection.abort()
-        if lane.idle and lane.busy + len(lane.idle) > self._settings.connections_per_destination:
+        if lane.idle and lane.busy + len(lane.idle) > lane.site.connections:
             oldest = lane.idle[0]
             self._forget(lane, oldest)
             oldest.leave()
+        lane.site.dial()
         return None
 
     def _pump(self, lane: Lane) -> None:
         """Grant places to those who wait, in their order."""
-        while lane.waiting and self._may_grant(lane):
-            waiter = lane.waiting.popleft()
-            if not waiter.future.done():
-                waiter.future.set_result(Place(lane, self._grant(lane, waiter.fits)))
-        if lane.waiting and lane.timer is None and lane.busy < self._settings.connections_per_destination:
-            wait_s = (1 - lane.tokens) / self._settings.messages_per_second
-            lane.timer = self._loop.call_later(max(wait_s, 0.001), self._on_tokens, lane)
+        if not lane.waiters:
+            return
+        for kind, waiting in lane.waiting.items():
+            if not waiting:
+                continue
+            controller = lane.site.kind(kind)
+            while waiting and self._may_grant(lane, controller):
+                waiter = waiting.popleft()
+                lane.waiters -= 1
+                if not waiter.future.done():
+                    waiter.future.set_result(self._grant(lane, controller, waiter.fits))
+        if lane.waiters and lane.timer is None:
+            wait_s = lane.site.wait_s() or (0.0 if lane.busy else _LOOK_S)
+            if wait_s:
+                lane.timer = self._loop.call_later(max(wait_s, 0.001), self._on_time, lane)
 
-    def _on_tokens(self, lane: Lane) -> None:
+    def _on_time(self, lane: Lane) -> None:
         lane.timer = None
         self._pump(lane)
 
     def _on_patience(self, lane: Lane) -> None:
-        """Send those away who have waited long enough; they stand in the order in which they came."""
+        """Send those away who have waited long enough; of a kind they stand in the order in which they came."""
         now = self._loop.time()
-        while lane.waiting and (lane.waiting[0].future.done() or lane.waiting[0].until <= now):
-            _answer(lane.waiting.popleft(), None)
-        lane.patience = self._loop.call_at(lane.waiting[0].until, self._on_patience, lane) if lane.waiting else None
+        firsts = []
+        for waiting in lane.waiting.values():
+            while waiting and (waiting[0].future.done() or waiting[0].until <= now):
+                _answer(waiting.popleft())
+                lane.waiters -= 1
+            if waiting:
+                firsts.append(waiting[0].until)
+        lane.patience = self._loop.call_at(min(firsts), self._on_patience, lane) if firsts else None
 
     def _forsake(self, future: asyncio.Future[Place | None]) -> None:
         """Take back a place whose asker was cancelled, which may have been granted in the same moment."""
         if future.done() and not future.cancelled() and (place := future.result()) is not None:
-            self.release(place.lane, place.connection)
+            self.release(place, place.connection)
 
     def _keep(self, lane: Lane, connection: Connection) -> None:
-        settings = self._settings
-        worn = connection.transactions >= settings.messages_per_connection
-        if worn or self._draining or self._idle >= settings.idle_connections or settings.idle_s <= 0:
+        limits = lane.site.limits
+        worn = connection.transactions >= limits.messages_per_connection
+        if worn or self._draining or self._idle >= self._settings.idle_connections or limits.idle_s <= 0:
             connection.leave()
             return
         if not connection.usable:
@@ -206,7 +239,7 @@ class Pool:
         lane.idle.append(connection)
         self._idle += 1
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(min(_SWEEP_S, settings.idle_s), self._sweep)
+            self._sweeper = self._loop.call_later(min(_SWEEP_S, limits.idle_s), self._sweep)
 
     def _forget(self, lane: Lane, connection: Connection) -> None:
         """Drop an idle connection that its peer ended."""
@@ -217,28 +250,35 @@ class Pool:
         """Close what has been idle too long, and forget lanes that nobody uses."""
         self._sweeper = None
         now = self._loop.time()
-        for lane in list(self._lanes.values()):
-            old = [each for each in lane.idle if now - each.idle_since >= self._settings.idle_s]
+        soon_s = _SWEEP_S
+        for key, lane in list(self._lanes.items()):
+            soon_s = min(soon_s, max(lane.site.limits.idle_s, 0.01))
+            old = [each for each in lane.idle if now - each.idle_since >= lane.site.limits.idle_s]
             for connection in old:
                 self._forget(lane, connection)
                 connection.leave()
-            if not (lane.idle or lane.busy or lane.waiting):
-                self._may_grant(lane)
-                if lane.tokens >= self._burst:
-                    del self._lanes[lane.key]
+            if not (lane.idle or lane.busy or lane.waiters):
+                del self._lanes[key]
         if self._lanes:
-            self._sweeper = self._loop.call_later(min(_SWEEP_S, self._settings.idle_s), self._sweep)
+            self._sweeper = self._loop.call_later(soon_s, self._sweep)
 
 
 def _dismiss(lane: Lane) -> None:
     """Send away everyone who waits in a lane."""
-    while lane.waiting:
-        _answer(lane.waiting.popleft(), None)
+    for waiting in lane.waiting.values():
+        _send_away(lane, waiting)
     for timer in (lane.timer, lane.patience):
         if timer is not None:
             timer.cancel()
 
 
-def _answer(waiter: Waiter, place: Place | None) -> None:
+def _send_away(lane: Lane, waiting: deque[Waiter]) -> None:
+    lane.waiters -= len(waiting)
+    while waiting:
+        _answer(waiting.popleft())
+
+
+def _answer(waiter: Waiter) -> None:
+    """Tell who waited that there will be no place."""
     if not waiter.future.done():
-        waiter.future.set_result(place)
+        waiter.future.set_result(None)

@@ -3,13 +3,31 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from postroad.config.tree import Timeouts
+from postroad.model.clock import Clock
+from postroad.model.stream import StreamKind
+from postroad.pipeline.shaping.limits import Book, Limits
+from postroad.pipeline.shaping.shaping import Shaping
 
 Chance = Callable[[], float]
 """Draws a number of [0, 1)."""
 
 BeforeDot = Callable[[], bool]
 """Asked right before the first octet of content is written: False gives the message back unsent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose mail a message is: what decides its place among others."""
+
+    project: str
+    domain: str
+    kind: StreamKind
+
+
+ANYBODY = Turn("", "", StreamKind.TRANSACTIONAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +66,19 @@ class DeliverSettings:
     idle_connections: int = 1000
     broken_tls_s: float = 3600
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+def limits_of(settings: DeliverSettings) -> Limits:
+    """Return the limits that the settings give to sites for which no file has any."""
+    return Limits(
+        connections=settings.connections_per_destination,
+        messages_per_second=settings.messages_per_second,
+        messages_per_connection=settings.messages_per_connection,
+        idle_s=settings.idle_s,
+    )
+
+
+def unshaped(settings: DeliverSettings, clock: Clock, chance: Chance) -> Shaping:
+    """Return shaping that begins at the limits of the settings and learns nothing, as nobody tells it anything."""
+    limits = replace(limits_of(settings), start=settings.connections_per_destination, connections_per_minute=1e6)
+    return Shaping(Book(limits), clock=clock, chance=chance)

@@ -14,12 +14,11 @@ from postroad.model.errors import Flaw, Refused, Unavailable
 from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
 from postroad.model.message import Attachment, Content, Message, Party, Role, encode_content
 from postroad.model.project import Caller
-from postroad.model.stream import Stream
+from postroad.model.stream import PRECEDENCE, Stream
 from postroad.pipeline.intake.draft import Draft
 from postroad.pipeline.intake.reading import IntakeLimits, Reading, read
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
-from postroad.store.lines import KINDS
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
 from postroad.store.wakeup import WakeUp
 from postroad.wire import headers as wire_headers
@@ -267,7 +266,7 @@ class Intake:
                 for mailbox, role in found.envelope
             ]
         )
-        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256), KINDS.index(stream.kind))
+        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256), PRECEDENCE.index(stream.kind))
 
     async def _content(self, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
         raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)

@@ -174,15 +174,20 @@ class Site:
         controller.busy -= 1
 
     def may_dial(self, now_s: float) -> bool:
-        """Take a new connection from the allowance of this minute, if there is one left."""
+        """Tell whether a new connection may be made, by the allowance of a minute."""
         dials = self.dials
         tokens = dials.tokens + (now_s - dials.at_s) * dials.rate
         dials.tokens = min(tokens, max(dials.rate * 60, 1.0))
         dials.at_s = now_s
-        if dials.tokens < 1:
-            return False
-        dials.tokens -= 1
-        return True
+        return dials.tokens >= 1
+
+    def dial(self) -> None:
+        """Count a new connection."""
+        self.dials.tokens -= 1
+
+    def wait_s(self) -> float:
+        """Return how long until rate and allowance let another message begin; 0 when they do not hold it back."""
+        return max(self.messages.wait_s(), self.dials.wait_s())
 
     # What the queue may bring
 
