@@ -164,7 +164,7 @@ def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 def _flat(rows: Sequence[Row]) -> Row:
-    return tuple([value for row in rows for value in row])
+    return tuple(itertools.chain.from_iterable(rows))
 
 
 @lru_cache(1024)

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -83,6 +84,10 @@ def parse_mailbox(text: str) -> Mailbox:
     Raises:
         AddressError: The text is not one mailbox.
     """
+    return _recent(text) if len(text) <= MAILBOX_OCTETS else _parse(text)
+
+
+def _parse(text: str) -> Mailbox:
     common = _COMMON.fullmatch(text) if len(text) <= MAILBOX_OCTETS else None
     if common is not None:
         local, host = common.groups()
@@ -91,6 +96,10 @@ def parse_mailbox(text: str) -> Mailbox:
             if "xn--" not in domain and not domain[-1].isdigit() and "=?" not in local:
                 return Mailbox(local, domain)
     return _parse_uncommon(text)
+
+
+_recent = lru_cache(4096)(_parse)
+"""Senders recur, and a recipient is read where mail is accepted and again where it is sent."""
 
 
 def parse_domain(text: str) -> str:
