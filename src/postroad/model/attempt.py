@@ -71,12 +71,37 @@ class SmtpReply(msgspec.Struct, frozen=True):
     enhanced: str | None = None
 
 
-class TlsFacts(msgspec.Struct, frozen=True):
-    """What a TLS session was: `verified` says that the certificate chain and name were checked and held."""
+class TlsPolicy(StrEnum):
+    """By whose word a connection was secured as it was."""
+
+    OPPORTUNISTIC = "opportunistic"
+    """Nobody's: TLS when the server offers it and it works."""
+    RELAXED = "relaxed"
+    """The message says that it may go without TLS (RFC 8689 §5)."""
+    REQUIRED = "required"
+    """The message, its stream or its sending domain: verified TLS only."""
+    MTA_STS = "mta_sts"
+    """The recipient's domain: verified TLS only (RFC 8461)."""
+    MTA_STS_TESTING = "mta_sts_testing"
+    """The same on trial: what fails is counted, and mail goes all the same."""
+    DANE = "dane"
+    """The server's TLSA records: only TLS that they vouch for (RFC 7672)."""
+    DANE_UNUSABLE = "dane_unusable"
+    """The server has TLSA records, but none that we can use: any TLS, but never none."""
+
+
+class TlsFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a TLS session was: `verified` says that the certificate was checked and held, or why it was not."""
 
     version: str
     cipher: str
     verified: bool = False
+    subject: str | None = None
+    """Of the server's certificate, as in RFC 4514; the same for `issuer`."""
+    issuer: str | None = None
+    not_after: str | None = None
+    """When the certificate ends."""
+    unverified_because: str = ""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -103,6 +128,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ip: str | None = None
     port: int | None = None
     tls: TlsFacts | None = None
+    tls_policy: TlsPolicy | None = None
+    source: str | None = None
+    """Name of the source address that the connection came from, where one was chosen."""
     started_at: Instant
     finished_at: Instant
     conversation: tuple[Line, ...] = ()

@@ -56,6 +56,10 @@ class Composed(msgspec.Struct, frozen=True, array_like=True):
     smtputf8: bool
     sha256: bytes
     """Digest of `octets`, kept on the attempt: a later composition can prove that it is what was sent."""
+    tls_required: bool = False
+    """Whether the message may only go over verified TLS."""
+    tls_optional: bool = False
+    """Whether it says `TLS-Required: No` (RFC 8689 §5)."""
 
 
 class ComposeFailed(msgspec.Struct, frozen=True, array_like=True):

@@ -9,6 +9,7 @@ from postroad.config.tree import Timeouts
 from postroad.model.attempt import TlsFacts, Trouble
 from postroad.model.composition import Composed
 from postroad.pipeline.deliver.settings import BeforeDot
+from postroad.pipeline.deliver.tls import UNASKED, TlsFlaw, read_error, read_session
 from postroad.wire.smtp import events
 from postroad.wire.smtp.client import Client
 from postroad.wire.smtp.phase import Phase
@@ -27,6 +28,9 @@ class Connection(asyncio.Protocol):
         self.host, self.ip, self.port = host, ip, port
         self.client = Client(tls=tls)
         self.tls: TlsFacts | None = None
+        self.session: ssl.SSLObject | None = None
+        self.demand = UNASKED
+        self.source: str | None = None
         self.trouble: Trouble | None = None
         self.detail = ""
         self.transactions = 0
@@ -80,8 +84,8 @@ class Connection(asyncio.Protocol):
                 return event.outcome
         raise AssertionError("a transaction ends in one event, which comes first")
 
-    async def secure(self, context: ssl.SSLContext, name: str) -> str | None:
-        """Do the handshake that the peer waits for; returns a sentence when it fails, and the connection is lost."""
+    async def secure(self, context: ssl.SSLContext, name: str) -> TlsFlaw | None:
+        """Do the handshake that the peer waits for; returns why when it fails, and the connection is lost."""
         assert self._transport is not None
         self._deadline = None
         try:
@@ -94,10 +98,10 @@ class Connection(asyncio.Protocol):
             )
         except (OSError, ssl.SSLError) as error:
             self.abort()
-            return tls_sentence(error)
+            return read_error(error)
         if transport is None or self.client.phase is Phase.CLOSED:
             self.abort()
-            return "The connection was closed during the TLS handshake."
+            return read_error(ConnectionResetError())
         self._now_ms()
         self.connection_made(transport)
         self.client.tls_started()
@@ -148,11 +152,9 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's transports share no class with asyncio's
         self._paused = False
         self._transport.set_write_buffer_limits(high=1, low=0)  # with 0, TLS transports would pause at nothing
-        session = transport.get_extra_info("ssl_object")
-        if session is not None:
-            cipher = session.cipher()
-            verified = session.context.verify_mode is ssl.CERT_REQUIRED
-            self.tls = TlsFacts(session.version() or "", cipher[0] if cipher else "", verified)
+        self.session = transport.get_extra_info("ssl_object")
+        if self.session is not None:
+            self.tls = read_session(self.session)
             self.client.note(f"<TLS: {self.tls.version} {self.tls.cipher}>")
         self._set_deadline()
 
@@ -268,15 +270,6 @@ class Connection(asyncio.Protocol):
 
 def _nothing() -> None:
     """Stand for nobody who would want to know."""
-
-
-def tls_sentence(error: OSError) -> str:
-    """Return one public sentence about a handshake that failed."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"The certificate does not hold: {error.verify_message}."
-    if isinstance(error, ssl.SSLError):
-        return f"The TLS handshake failed: {error.reason or 'unknown reason'}."
-    return "The connection was lost or timed out during the TLS handshake."
 
 
 def _by_phase(timeouts: Timeouts) -> dict[Phase, float]:

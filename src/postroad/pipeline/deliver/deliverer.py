@@ -11,6 +11,7 @@ from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRout
 from postroad.pipeline.deliver import mx
 from postroad.pipeline.deliver.capture import ComesBack, capture, rehearse
 from postroad.pipeline.deliver.connection import Connection
+from postroad.pipeline.deliver.policy import BrokenHere, Knowledge, Terms
 from postroad.pipeline.deliver.pool import Pool
 from postroad.pipeline.deliver.reach import Course, Reach
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
@@ -36,39 +37,52 @@ class Deliverer:
         contexts: TlsContexts | None = None,
         comes_back: ComesBack | None = None,
         shaping: Shaping | None = None,
+        tls: Knowledge | None = None,
     ) -> None:
         """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference.
 
         `shaping` says how much may be under way to each site; None: what the settings allow, from the beginning.
-        `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply.
+        `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply. `tls` is what
+        is known of recipients' TLS beyond this process.
         """
         self._settings = settings
         self._clock = clock
         self._chance = chance
         self._comes_back = comes_back
         self._loop = asyncio.get_running_loop()
-        self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s)
+        self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s, trust_ad=settings.trust_ad)
         self._shaping = shaping if shaping is not None else unshaped(settings, clock, chance)
         self._pool = Pool(settings, clock)
         self._shaping.on_stop(self._pool.stop)
         self._stop: asyncio.Future[None] = self._loop.create_future()
+        known = tls if tls is not None else Knowledge()
+        self._sts = known.sts
         self._reach = Reach(
             settings,
             resolver=self._resolver,
             contexts=contexts if contexts is not None else TlsContexts(),
+            broken=known.broken if known.broken is not None else BrokenHere(clock, settings.broken_tls_s),
+            reports=known.reports,
             hold=self._pool.hold,
             stop=self._stop,
         )
 
     async def deliver(
-        self, route: Route, composed: Composed, *, before_dot: BeforeDot | None = None, turn: Turn = ANYBODY
+        self,
+        route: Route,
+        composed: Composed,
+        *,
+        before_dot: BeforeDot | None = None,
+        turn: Turn = ANYBODY,
+        require_tls: bool = False,
     ) -> Attempt:
         """Attempt to hand one message over. Whatever the network, the DNS and the peer do is in the attempt.
 
         `before_dot` is called once, right before content is written, so before the final dot; when it returns False
-        the message is handed back unsent. `turn` is whose mail it is. Cancelling is safe; behind the final dot it makes
-        a duplicate possible.
+        the message is handed back unsent. `turn` is whose mail it is. With `require_tls` it goes over verified TLS or
+        not at all. Cancelling is safe; behind the final dot it makes a duplicate possible.
         """
+        require_tls = require_tls or composed.tls_required
         trip = Trip(self._clock, _name(route), int(self._loop.time() * 1000), self._clock.now())
         if self._stop.done():
             return trip.ended(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail=_STOPPING))
@@ -85,11 +99,12 @@ class Deliverer:
                     trip.unresolved(plan)
                     return trip.failed()
                 trip.site = plan.site
-                course = Course(self._mx_key(plan.site), self._reach.exchangers(plan), lambda c: c.host in plan.hosts)
+                terms = await self._terms(domain, required=require_tls, relaxed=composed.tls_optional)
+                course = self._reach.exchangers(self._mx_key(plan.site), plan, terms)
                 return await self._carry(course, trip, composed, before_dot, turn)
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
-                course = Course(_relay_key(route), self._reach.relay(route), lambda _: True)
+                course = self._reach.relay(_relay_key(route), route, required=require_tls)
                 return await self._carry(course, trip, composed, before_dot, turn)
             case _:
                 assert_never(route)
@@ -105,6 +120,11 @@ class Deliverer:
         if not self._stop.done():
             self._stop.set_result(None)
         await self._pool.drain()
+
+    async def _terms(self, domain: str, *, required: bool, relaxed: bool) -> Terms:
+        """Return what is asked of connections for a message: requiring TLS outdoes doing without (RFC 8689 §3)."""
+        sts = None if self._sts is None else await self._sts.find(domain)
+        return Terms(domain, sts, self._resolver.is_secure(domain), required, relaxed and not required)
 
     # One message over one connection
 
@@ -138,7 +158,7 @@ class Deliverer:
         self, connection: Connection, trip: Trip, composed: Composed, before_dot: BeforeDot | None
     ) -> Outcome | None:
         """Carry a message over a connection that was idle; None when it proves to have been closed meanwhile."""
-        trip.at_host(connection.host, connection.ip, connection.port, connection.tls)
+        trip.over(connection)
         connection.client.at(trip.began_ms)
         connection.client.note(f"<message {connection.transactions + 1} over a connection to {connection.host}>")
         outcome = await connection.transact(composed, before_dot)
@@ -153,7 +173,7 @@ class Deliverer:
     async def _transact(
         self, connection: Connection, trip: Trip, composed: Composed, before_dot: BeforeDot | None
     ) -> Attempt:
-        trip.at_host(connection.host, connection.ip, connection.port, connection.tls)
+        trip.over(connection)
         outcome = await connection.transact(composed, before_dot)
         trip.hear(connection.client.take_conversation())
         return trip.ended(read_outcome(outcome, connection.trouble, connection.detail))

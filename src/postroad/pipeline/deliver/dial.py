@@ -5,27 +5,37 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from postroad.config.tree import Timeouts
 from postroad.model.attempt import Phase, Trouble
 from postroad.model.route import Security
-from postroad.pipeline.deliver.connection import Connection, tls_sentence
+from postroad.pipeline.deliver.connection import Connection
+from postroad.pipeline.deliver.tls import UNASKED, Demand, ResumingContext, TlsFlaw, read_error
 from postroad.pipeline.deliver.trip import Fact, Trip
 from postroad.wire.smtp import events
 from postroad.wire.smtp.phase import Phase as WirePhase
+from postroad.wire.tlsrpt import Result
+
+Check = Callable[[ssl.SSLObject], TlsFlaw | None]
+"""Holds the certificates of a handshake that is done against something else than authorities."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a host is spoken to; `context` is what TLS is done with."""
+    """How a host is spoken to; `context` is what TLS is done with, and `check` what its certificates must pass."""
 
     hostname: str
     timeouts: Timeouts
     security: Security
-    context: ssl.SSLContext
+    context: ResumingContext
+    demand: Demand = UNASKED
+    check: Check | None = None
     username: str | None = None
     password: str | None = None
     source_ipv4: str | None = None
     source_ipv6: str | None = None
+    source: str | None = None
 
     @property
     def in_clear(self) -> "Way":
@@ -37,12 +47,14 @@ class Way:
 class Unready:
     """Why there is no connection.
 
-    `answered` tells whether a server spoke to us; `tls_broken`, that TLS was the trouble and may be done without.
+    `answered` tells whether a server spoke to us; `tls_broken`, that TLS was the trouble and may be done without;
+    `result`, the word of TLS reports for it.
     """
 
     fact: Fact
     answered: bool = False
     tls_broken: bool = False
+    result: Result | None = None
 
 
 async def dial(
@@ -60,9 +72,11 @@ async def dial(
     When `stop` is done, connecting ends at once; `hold` is told of the connection as soon as there is one.
     """
     trip.at_host(host, ip, port)
+    trip.policy, trip.source = way.demand.policy, way.source
     connection = await _connect(host, ip, port, way, stop)
     if isinstance(connection, Unready):
         return connection
+    connection.demand, connection.source = way.demand, way.source
     hold(connection)
     try:
         unready = await _prepare(connection, way)
@@ -118,7 +132,7 @@ async def _connect(host: str, ip: str, port: int, way: Way, stop: asyncio.Future
 
 def _connect_fact(ip: str, error: OSError) -> Fact:
     if isinstance(error, ssl.SSLError):
-        return Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=tls_sentence(error))
+        return Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=read_error(error).sentence)
     if isinstance(error, ConnectionRefusedError):
         return Fact(Phase.CONNECT, trouble=Trouble.REFUSED, detail=f"{ip} refused the connection.")
     if isinstance(error, TimeoutError):
@@ -146,19 +160,39 @@ async def _encrypt(connection: Connection, way: Way) -> Unready | None:
         return None
     optional = way.security is Security.OPPORTUNISTIC
     if not client.extensions.starttls:
-        return None if optional else _tls_trouble("The server does not offer STARTTLS.")
+        missing = TlsFlaw("The server does not offer STARTTLS.", Result.STARTTLS_NOT_SUPPORTED)
+        return None if optional else _tls_trouble(missing)
     found = await connection.wait(client.start_tls())
     match found:
         case [events.StartTls()]:
-            sentence = await connection.secure(way.context, connection.host)
-            if sentence is not None:
-                return replace(_tls_trouble(sentence), tls_broken=optional)
-            return await _step(connection, WirePhase.EHLO, events.Ready, client.hello(way.hostname))
+            flaw = await _shake_hands(connection, way)
+            if flaw is not None:
+                return replace(_tls_trouble(flaw), tls_broken=optional)
+            unready = await _step(connection, WirePhase.EHLO, events.Ready, client.hello(way.hostname))
+            if unready is None and way.check is None and connection.session is not None:
+                way.context.remember(connection.host, connection.session)
+            return unready
         case [events.Rejected(reply=reply)]:
             # with the conversation intact, an optional STARTTLS that is refused is one that was not offered
-            return None if optional else Unready(Fact(Phase.STARTTLS, reply=reply), answered=True)
+            refused = Unready(Fact(Phase.STARTTLS, reply=reply), answered=True, result=Result.STARTTLS_NOT_SUPPORTED)
+            return None if optional else refused
         case _:
-            return replace(_lost(connection, found, WirePhase.STARTTLS), tls_broken=optional and not _broken(found))
+            lost = _lost(connection, found, WirePhase.STARTTLS)
+            broken = optional and not _broken(found)
+            return replace(lost, tls_broken=broken, result=Result.VALIDATION_FAILURE)
+
+
+async def _shake_hands(connection: Connection, way: Way) -> TlsFlaw | None:
+    """Do the handshake, and the check where it is not the context that checks."""
+    flaw = await connection.secure(way.context, connection.host)
+    if flaw is not None or way.check is None or connection.session is None or connection.tls is None:
+        return flaw
+    flaw = way.check(connection.session)
+    verified, why = flaw is None, "" if flaw is None else flaw.sentence
+    connection.tls = msgspec.structs.replace(connection.tls, verified=verified, unverified_because=why)
+    if flaw is not None:
+        connection.abort()
+    return flaw
 
 
 async def _step(
@@ -197,5 +231,6 @@ def _broken(found: list[events.Event]) -> bool:
     return any(isinstance(event, events.Broken) for event in found)
 
 
-def _tls_trouble(sentence: str) -> Unready:
-    return Unready(Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=sentence), answered=True)
+def _tls_trouble(flaw: TlsFlaw) -> Unready:
+    fact = Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=flaw.sentence)
+    return Unready(fact, answered=True, result=flaw.result)

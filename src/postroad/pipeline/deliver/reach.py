@@ -1,26 +1,30 @@
 """How a connection to a destination comes about: its hosts and addresses in their order, dialed one after another."""
 
 import asyncio
+import datetime as dt
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from postroad.model.attempt import Phase, Trouble
+from postroad.model.attempt import Phase, TlsPolicy, Trouble
+from postroad.model.clock import SECOND, Clock
 from postroad.model.route import RelayRoute, Security
-from postroad.pipeline.deliver import guard
+from postroad.pipeline.deliver import guard, policy
 from postroad.pipeline.deliver.connection import Connection
-from postroad.pipeline.deliver.dial import Unready, Way, dial
+from postroad.pipeline.deliver.dial import Check, Unready, Way, dial
 from postroad.pipeline.deliver.mx import Plan
+from postroad.pipeline.deliver.policy import BrokenTls, Refusal, Reports, Terms, session_of
 from postroad.pipeline.deliver.pool import Fits
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.settings import DeliverSettings
-from postroad.pipeline.deliver.tls import TlsContexts
+from postroad.pipeline.deliver.tls import Demand, TlsContexts, TlsFlaw, chain_of
 from postroad.pipeline.deliver.trip import Fact, Trip
+from postroad.wire import mtasts, tlsa
+from postroad.wire.tlsrpt import Result
 
 Make = Callable[[Trip], Awaitable[Connection | None]]
 """Makes a connection for a trip; None when there is none to be had, and the trip knows why."""
-
-_BROKEN_TLS_HOSTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Reach:
         *,
         resolver: Resolver,
         contexts: TlsContexts,
+        broken: BrokenTls,
+        reports: Reports | None,
         hold: Callable[[Connection], None],
         stop: asyncio.Future[None],
     ) -> None:
@@ -54,19 +60,19 @@ class Reach:
         self._settings = settings
         self._resolver = resolver
         self._contexts = contexts
+        self._broken = broken
+        self._reports = reports
         self._hold = hold
         self._stop = stop
         self._loop = asyncio.get_running_loop()
-        self._broken_tls: dict[str, float] = {}
-        self._mx_way = self._way(Security.OPPORTUNISTIC)
 
-    def exchangers(self, plan: Plan) -> Make:
+    def exchangers(self, key: str, plan: Plan, terms: Terms) -> Course:
         """Try a site's addresses in order, at most so many, and at most so many that answer (RFC 5321 §5.1)."""
 
         async def make(trip: Trip) -> Connection | None:
             answered = 0
-            async for host, ip in self._mx_addresses(plan, trip):
-                made = await self._dial(host, ip, self._settings.mx_port, self._mx_way, trip)
+            async for host, ip, demand in self._mx_addresses(plan, terms, trip):
+                made = await self._secured(host, ip, demand, terms, trip)
                 if isinstance(made, Connection):
                     return made
                 answered += made.answered
@@ -74,10 +80,10 @@ class Reach:
                     break
             return None
 
-        return make
+        return Course(key, make, lambda connection: connection.host in plan.hosts and terms.accepts(connection))
 
-    async def _mx_addresses(self, plan: Plan, trip: Trip) -> AsyncIterator[tuple[str, str]]:
-        """Yield hosts with their addresses, resolving each only when its turn comes."""
+    async def _mx_addresses(self, plan: Plan, terms: Terms, trip: Trip) -> AsyncIterator[tuple[str, str, Demand]]:
+        """Yield hosts with their addresses and what must hold there, resolving each only when its turn comes."""
         settings, tried = self._settings, 0
         for host in plan.hosts:
             addresses = await self._resolver.addresses(host)
@@ -86,6 +92,11 @@ class Reach:
                 continue
             if not addresses:
                 trip.unresolved(DnsTrouble(Trouble.NO_SUCH_DOMAIN, f"{host} has no address."))
+                continue
+            demand = await policy.demand(host, settings.mx_port, terms, self._resolver)
+            if isinstance(demand, Refusal):
+                self._refuse(host, demand, terms, trip)
+                continue
             for ip in addresses:
                 if not guard.permitted(ip, allow_private=settings.allow_private_addresses, own=settings.own_addresses):
                     trip.at_host(host, ip, None)
@@ -95,17 +106,78 @@ class Reach:
                 if tried == settings.addresses_per_attempt:
                     return
                 tried += 1
-                yield host, ip
+                yield host, ip, demand
 
-    def relay(self, route: RelayRoute) -> Make:
+    def _refuse(self, host: str, refusal: Refusal, terms: Terms, trip: Trip) -> None:
+        """Note that a host is passed over."""
+        made = Demand(TlsPolicy.MTA_STS if refusal.trouble is Trouble.TLS else TlsPolicy.DANE)
+        trip.at_host(host, None, None)
+        trip.policy = made.policy
+        trip.stopped(Fact(Phase.RESOLVE, trouble=refusal.trouble, detail=refusal.detail))
+        self._note(terms, made, refusal.result, host, None, refusal.detail)
+
+    async def _secured(self, host: str, ip: str, demand: Demand, terms: Terms, trip: Trip) -> Connection | Unready:
+        """Dial an address as is demanded. What is only on trial is tried first, counted, and then done without."""
+        port = self._settings.mx_port
+        testing = demand.policy is TlsPolicy.MTA_STS_TESTING
+        if testing and terms.sts is not None and not mtasts.permits(terms.sts.mx, host):
+            detail = f"The MTA-STS policy does not name {host}."
+            self._note(terms, demand, Result.VALIDATION_FAILURE, host, ip, detail)
+            return await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=False), trip)
+        made = await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=True), trip)
+        self._note_made(terms, demand, made, host, ip)
+        if testing and isinstance(made, Unready) and made.result is not None:
+            return await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=False), trip)
+        return made
+
+    def _mx_way(self, demand: Demand, host: str, trip: Trip, *, on_trial: bool) -> Way:
+        contexts = self._contexts
+        check = None
+        match demand.policy:
+            case TlsPolicy.OPPORTUNISTIC | TlsPolicy.RELAXED:
+                security, context = Security.OPPORTUNISTIC, contexts.unverified
+            case TlsPolicy.MTA_STS_TESTING if not on_trial:
+                security, context = Security.OPPORTUNISTIC, contexts.unverified
+            case TlsPolicy.DANE:
+                security, context, check = Security.STARTTLS, contexts.vouched_for, _vouching(demand, host, trip.clock)
+            case TlsPolicy.DANE_UNUSABLE:
+                security, context = Security.STARTTLS, contexts.unverified
+            case _:
+                security, context = Security.STARTTLS, contexts.verified
+        return replace(self._way(security), context=context, check=check, demand=demand)
+
+    def _note_made(self, terms: Terms, demand: Demand, made: Connection | Unready, host: str, ip: str) -> None:
+        if isinstance(made, Unready):
+            if made.result is not None:
+                self._note(terms, demand, made.result, host, ip, made.fact.detail)
+        elif demand.policy is TlsPolicy.DANE_UNUSABLE:
+            self._note(terms, demand, Result.TLSA_INVALID, host, ip, "None of the TLSA records can be used.")
+        elif made.tls is not None:
+            self._note(terms, demand, None, host, ip)
+        else:
+            offered = made.client.extensions.starttls
+            self._note(terms, demand, Result.VALIDATION_FAILURE if offered else Result.STARTTLS_NOT_SUPPORTED, host, ip)
+
+    def _note(
+        self, terms: Terms, demand: Demand, result: Result | None, host: str, ip: str | None, detail: str = ""
+    ) -> None:
+        if self._reports is not None:
+            self._reports.note(session_of(terms, demand, result, host=host, ip=ip, sending_ip=None, detail=detail))
+
+    def relay(self, key: str, route: RelayRoute, *, required: bool) -> Course:
         """Try the addresses that the system knows a relay by; it is our own, so any address will do."""
+        security, verify = route.security, route.verify
+        if required:
+            security, verify = (Security.TLS if security is Security.TLS else Security.STARTTLS), True
+        way = self._way(security, verify=verify, username=route.username, password=route.password)
+        if required:
+            way = replace(way, demand=Demand(TlsPolicy.REQUIRED))
 
         async def make(trip: Trip) -> Connection | None:
             addresses = await self._system_addresses(route)
             if isinstance(addresses, DnsTrouble):
                 trip.unresolved(addresses)
                 return None
-            way = self._way(route.security, verify=route.verify, username=route.username, password=route.password)
             for ip in addresses[: self._settings.addresses_per_attempt]:
                 made = await self._dial(route.host, ip, route.port, way, trip)
                 if isinstance(made, Connection):
@@ -114,7 +186,7 @@ class Reach:
                     break
             return None
 
-        return make
+        return Course(key, make, _is_verified if required else _any)
 
     async def _system_addresses(self, route: RelayRoute) -> list[str] | DnsTrouble:
         try:
@@ -127,14 +199,11 @@ class Reach:
 
     async def _dial(self, host: str, ip: str, port: int, way: Way, trip: Trip) -> Connection | Unready:
         """Dial one address; where TLS is optional and broken there, once more in the clear (RFC 7435 §3)."""
-        now = self._loop.time()
-        if way.security is Security.OPPORTUNISTIC and self._broken_tls.get(ip, 0.0) > now:
+        if way.security is Security.OPPORTUNISTIC and self._broken.knows(ip):
             way = way.in_clear
         made = await dial(host, ip, port, way, trip, stop=self._stop, hold=self._hold)
         if isinstance(made, Unready) and made.tls_broken and not self._stop.done():
-            if len(self._broken_tls) >= _BROKEN_TLS_HOSTS:
-                self._broken_tls.clear()
-            self._broken_tls[ip] = now + self._settings.broken_tls_s
+            self._broken.learn(ip, host, made.fact.detail)
             trip.stopped(made.fact)
             made = await dial(host, ip, port, way.in_clear, trip, stop=self._stop, hold=self._hold)
         if isinstance(made, Unready):
@@ -156,3 +225,22 @@ class Reach:
             source_ipv4=settings.source_ipv4,
             source_ipv6=settings.source_ipv6,
         )
+
+
+def _vouching(demand: Demand, host: str, clock: Clock) -> Check:
+    """Return what holds the certificates of a handshake against the TLSA records of the host."""
+
+    def check(session: ssl.SSLObject) -> TlsFlaw | None:
+        at = dt.datetime.fromtimestamp(clock.now() / SECOND, dt.UTC)
+        sentence = tlsa.flaw_of(demand.records, chain_of(session), host, at)
+        return None if sentence is None else TlsFlaw(sentence, Result.VALIDATION_FAILURE)
+
+    return check
+
+
+def _any(_: Connection) -> bool:
+    return True
+
+
+def _is_verified(connection: Connection) -> bool:
+    return connection.tls is not None and connection.tls.verified

@@ -44,6 +44,8 @@ class DeliverSettings:
         addresses_per_attempt: Most addresses tried in one attempt, and `sessions_per_attempt` most that answered.
         waiting_per_destination: Most messages that wait for a connection to one destination.
         waiting_s: How long they do.
+        broken_tls_s: How long an address where TLS is broken is spoken to without.
+        trust_ad: Whether the resolvers' word that they have validated an answer counts; None: when they are local.
     """
 
     hostname: str
@@ -64,7 +66,8 @@ class DeliverSettings:
     waiting_s: float = 60
     idle_s: float = 60
     idle_connections: int = 1000
-    broken_tls_s: float = 3600
+    broken_tls_s: float = 3 * 86_400
+    trust_ad: bool | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 

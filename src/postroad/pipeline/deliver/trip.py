@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from postroad.model.attempt import Attempt, Line, Phase, SmtpReply, TlsFacts, Trouble
+from postroad.model.attempt import Attempt, Line, Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
 from postroad.model.clock import Clock, Instant
+from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.resolve import DnsTrouble
 from postroad.wire.smtp.phase import Phase as WirePhase
 from postroad.wire.smtp.replies import Reply
@@ -44,8 +45,10 @@ class Trip:
     ip: str | None = None
     port: int | None = None
     tls: TlsFacts | None = None
+    policy: TlsPolicy | None = None
+    source: str | None = None
     lines: list[Line] = field(default_factory=list)
-    _worst: tuple[Fact, str | None, str | None, int | None, TlsFacts | None] | None = None
+    _worst: tuple[Fact, str | None, str | None, int | None, TlsFacts | None, TlsPolicy | None] | None = None
 
     def hear(self, said: Iterable[Said]) -> None:
         """Add what was said."""
@@ -56,10 +59,15 @@ class Trip:
         """Note whom the attempt speaks to."""
         self.host, self.ip, self.port, self.tls = host, ip, port, tls
 
+    def over(self, connection: Connection) -> None:
+        """Note the connection that carries the message."""
+        self.at_host(connection.host, connection.ip, connection.port, connection.tls)
+        self.policy, self.source = connection.demand.policy, connection.source
+
     def stopped(self, fact: Fact) -> None:
         """Note why a host did not do; what came furthest is kept."""
         if self._worst is None or _outweighs(fact, self._worst[0]):
-            self._worst = (fact, self.host, self.ip, self.port, self.tls)
+            self._worst = (fact, self.host, self.ip, self.port, self.tls, self.policy)
 
     def unresolved(self, trouble: DnsTrouble) -> None:
         """Note that a name led nowhere."""
@@ -69,7 +77,7 @@ class Trip:
     def failed(self) -> Attempt:
         """Return the attempt that came to no transaction."""
         assert self._worst is not None
-        fact, self.host, self.ip, self.port, self.tls = self._worst
+        fact, self.host, self.ip, self.port, self.tls, self.policy = self._worst
         return self.ended(fact)
 
     def ended(self, fact: Fact) -> Attempt:
@@ -85,6 +93,8 @@ class Trip:
             ip=self.ip,
             port=self.port,
             tls=self.tls,
+            tls_policy=self.policy,
+            source=self.source,
             started_at=self.started_at,
             finished_at=self.clock.now(),
             conversation=tuple(self.lines),
