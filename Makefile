@@ -28,8 +28,8 @@ test: $(VENV)/.dev ## Run the tests with the coverage gates; ONLY=tests/unit run
 ifdef ONLY
 	@$(BIN)/python -m pytest $(ONLY)
 else
-	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest
+	@rm -f .coverage .coverage.* .failed
+	@POSTROAD_TESTS_FAILED=.failed $(BIN)/coverage run -m pytest || $(BIN)/python tools/again.py .failed
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.json
 	@$(BIN)/python tools/coverage_gates.py .coverage.json
@@ -63,7 +63,7 @@ lock: ## Resolve requirements/*.in anew into hashed locks (needs uv)
 		&& $(COMPILE) dev.in -o dev.txt
 
 clean: ## Remove the environment and everything generated, but no data
-	@rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) build dist .coverage .coverage.* .failed .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \

@@ -105,3 +105,29 @@ def test_pure_packages_are_covered_completely_and_the_rest_nearly(tool):
     assert "src/postroad/store/d.py" in gates.failures(good | {"src/postroad/store/d.py": file(0, 1)})[1]
     assert gates.failures({"src/postroad/pipeline/intake/a.py": file(9, 10)}) == []
     assert gates.failures({"src/postroad/pipeline/compose/a.py": file(9, 10)}) != []
+
+
+@pytest.mark.parametrize(
+    ("failed", "codes", "expected", "runs"),
+    [
+        (["a.py::one"], [0, 0, 0], 0, 3),
+        (["a.py::one", "a.py::two"], [0, 1, 0], 1, 2),
+        (["a.py::one"] * 4, [], 1, 0),
+        ([], [], 1, 0),
+    ],
+)
+def test_what_failed_is_heard_alone_and_must_pass_each_time(tool, tmp_path, failed, codes, expected, runs):
+    names = tmp_path / "failed"
+    names.write_text("".join(f"{name}\n" for name in failed))
+    heard = []
+
+    def run(tests):
+        heard.append(tests)
+        return codes[len(heard) - 1]
+
+    assert tool("again").hear(names, run) == expected
+    assert heard == [failed] * runs
+
+
+def test_a_run_that_names_no_failed_test_has_failed(tool, tmp_path):
+    assert tool("again").hear(tmp_path / "absent") == 1
