@@ -1,8 +1,9 @@
 """Give tests that failed beside six thousand others a hearing of their own.
 
-`make test` keeps two busy cores and real servers under way for minutes, and now and then a test fails for that alone. The
-tests that failed (`tests/conftest.py` writes their names down) run again here, by themselves, three times: one that fails
-again even once has failed, and so has a run in which more than three did. What passes is told, so that it gets mended.
+`make test` keeps two busy cores and real servers under way for minutes, and now and then a test fails for that alone.
+The tests that failed (`tests/conftest.py` writes their names down) run again here, by themselves, three times: one that
+fails again even once has failed, and so has a run in which more than three did. What passes is told, so that it gets
+mended.
 """
 
 import subprocess
