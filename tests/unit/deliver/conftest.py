@@ -45,6 +45,7 @@ class FakeServer:
     def __init__(self, certificate=None):
         self.script = {}
         self.certificate = certificate
+        self.context = None
         self.messages = []
         self.commands = []
         self.connections = 0
@@ -117,8 +118,10 @@ class FakeServer:
             self.commands.append(line.decode().rstrip("\r\n"))
             if verb == "STAR":
                 if (await self._act("STARTTLS", writer)).startswith("220"):
-                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                    context.load_cert_chain(*self.certificate)
+                    context = self.context
+                    if context is None:
+                        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                        context.load_cert_chain(*self.certificate)
                     await writer.start_tls(context)
                 continue
             await asyncio.sleep(self.delay_s)
@@ -152,6 +155,7 @@ class FakeDns(asyncio.DatagramProtocol):
 
     def __init__(self):
         self.records = {}
+        self.flags = dns.flags.Flag(0)
         self.questions = []
         self.port = 0
 
@@ -166,7 +170,7 @@ class FakeDns(asyncio.DatagramProtocol):
         kind = dns.rdatatype.to_text(question.rdtype)
         self.questions.append((name, kind))
         response = dns.message.make_response(query)
-        response.flags |= dns.flags.RA
+        response.flags |= dns.flags.RA | self.flags
         found = self.records.get((name, kind))
         if found == "silent":
             return
@@ -244,6 +248,8 @@ async def make(names, server, certificate):
         timeouts = {"quit_s": 0.5} | changes.pop("timeouts", {})
         chance = changes.pop("chance", lambda: 0.5)
         comes_back = changes.pop("comes_back", None)
+        tls = changes.pop("tls", None)
+        clock = changes.pop("clock", StandingClock())
         settings = {
             "hostname": "us.example",
             "mx_port": server.port,
@@ -254,9 +260,10 @@ async def make(names, server, certificate):
         } | changes
         deliverer = ImpatientDeliverer(
             DeliverSettings(timeouts=Timeouts(**timeouts), **settings),
-            clock=StandingClock(),
+            clock=clock,
             chance=chance,
             contexts=TlsContexts(str(certificate[0])),
+            tls=tls,
             comes_back=comes_back,
         )
         made.append(deliverer)
@@ -283,7 +290,7 @@ def unanswering_port():
 
 @pytest.fixture
 def message():
-    def compose(rcpt_to="b@d.test", octets=b"Subject: a\r\n\r\n.b\r\n", smtputf8=False):
-        return Composed("a@us.example", rcpt_to, octets, smtputf8, b"")
+    def compose(rcpt_to="b@d.test", octets=b"Subject: a\r\n\r\n.b\r\n", smtputf8=False, **tls):
+        return Composed("a@us.example", rcpt_to, octets, smtputf8, b"", **tls)
 
     return compose

@@ -73,7 +73,7 @@ class Resolver:
         """Set the resolvers up; `trust_ad` says whether their AD bit is believed, None: if they are on this machine."""
         given = bool(resolvers)
         try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not resolvers)
+            self._resolver = dns.asyncresolver.Resolver(str(_RESOLV_CONF), configure=not resolvers)
         except dns.resolver.NoResolverConfiguration:
             # no reason not to start: nothing but MX routes asks, and asking will tell
             self._resolver = dns.asyncresolver.Resolver(configure=False)
