@@ -12,6 +12,7 @@ import pytest_asyncio
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress.target import Policy
+from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.webhooks import Webhooks
@@ -22,6 +23,7 @@ from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import DeliveryId, ProjectId
 from postroad.model.project import Caller, KeyScope, Project
 from postroad.pipeline.intake import Intake, IntakeLimits
+from postroad.pipeline.suspensions import Suspensions
 from postroad.store import audit
 from postroad.store import projects as project_rows
 from postroad.store.blobs import Blobs
@@ -123,6 +125,7 @@ async def open_house(
         due=due,
         told=told,
     )
+    suspensions = Suspensions(database, clock)
     services = Services(
         database=database,
         clock=clock,
@@ -139,6 +142,9 @@ async def open_house(
         domains=domains,
         suppressions=Suppressions(database, clock, mints, streams=streams, told=told.ring),
         webhooks=Webhooks(database, Vault(TOKEN_KEY), clock, mints, policy=Policy(), wake=told),
+        queue=Queue(database, clock, mints, due=due.ring, told=told.ring),
+        suspending=Suspending(database, clock, mints, changed=suspensions.refresh, told=told.ring),
+        suspensions=suspensions,
         token_key=TOKEN_KEY,
         due=due,
         gate=room,

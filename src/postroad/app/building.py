@@ -16,6 +16,7 @@ from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
 from postroad.features.egress import Policy as EgressPolicy
 from postroad.features.egress.network import dns_resolver
+from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.webhooks import Notifier, Webhooks
@@ -141,6 +142,8 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         recompose=recompose,
         retention=Retention(database, blobs, clock, settings.retention),
         suspensions=suspensions,
+        queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
+        suspending=Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring),
     )
 
 

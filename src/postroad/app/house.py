@@ -9,6 +9,7 @@ from postroad.app.retention import Retention
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.egress import Egress
+from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.webhooks import Notifier, Webhooks
@@ -53,6 +54,8 @@ class House:
     recompose: Recomposer
     retention: Retention
     suspensions: Suspensions
+    queue: Queue
+    suspending: Suspending
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     http_port: int = 0
     smtp_port: int = 0

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
+from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.webhooks import Webhooks
@@ -15,6 +16,7 @@ from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.intake.intake import SenderGate
+from postroad.pipeline.suspensions import Suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.wakeup import WakeUp
@@ -55,6 +57,9 @@ class Services:
     domains: Senders
     suppressions: Suppressions
     webhooks: Webhooks
+    queue: Queue
+    suspending: Suspending
+    suspensions: Suspensions
     token_key: bytes
     """Seals the tokens of unsubscribe links."""
     due: WakeUp

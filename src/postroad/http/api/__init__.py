@@ -18,8 +18,10 @@ from postroad.http.api.keys import KeysController
 from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
 from postroad.http.api.projects import ProjectController
+from postroad.http.api.queue import QueueController
 from postroad.http.api.streams import StreamsController
 from postroad.http.api.suppressions import SuppressionsController
+from postroad.http.api.suspensions import SuspensionsController
 from postroad.http.api.webhooks import WebhooksController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -29,6 +31,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EventsController,
     DomainsController,
     SuppressionsController,
+    QueueController,
+    SuspensionsController,
     WebhooksController,
     StreamsController,
     KeysController,
