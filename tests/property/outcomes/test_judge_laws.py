@@ -129,7 +129,7 @@ def test_a_verdict_is_consistent_and_never_claims_what_nobody_said(
     if verdict.suppress:
         assert verdict.state is State.BOUNCED
         assert verdict.reason.cls in {Class.INVALID_RECIPIENT, Class.INACTIVE_MAILBOX, Class.BAD_DOMAIN}
-        assert verdict.reason.evidence.get("confidence") != Confidence.LOW.value
+        assert verdict.reason.confidence is not Confidence.LOW
     assert verdict.suppress is (verdict.reason.action is Action.SUPPRESS)
     if verdict.state in TERMINAL | {State.HELD}:
         assert verdict.event is EventType(f"message.{verdict.state}")

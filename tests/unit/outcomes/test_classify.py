@@ -80,7 +80,7 @@ GMAIL: list[Row] = [
         RATE,
         SLOW,
     ),
-    (D, 421, "4.7.28", "Gmail has detected an unusual rate of mail originating from your DKIM domain", AUTH, RETRY),
+    (D, 421, "4.7.28", "Gmail has detected an unusual rate of mail originating from your DKIM domain", RATE, SLOW),
     (
         D,
         550,
@@ -332,10 +332,10 @@ GATEWAYS: list[Row] = [
         REPUTATION,
         STOP,
     ),
-    (R, 550, None, "permanent failure for one or more recipients (someone@example.com:blocked)", UNKNOWN, STOP),
+    (R, 550, None, "permanent failure for one or more recipients (someone@example.com:blocked)", REPUTATION, STOP),
     (R, 554, None, "Service unavailable; Client host [192.0.2.1] blocked using Barracuda Reputation", REPUTATION, STOP),
     (D, 553, None, "Message filtered. Refer to the Troubleshooting page for more information.", CONTENT, STOP),
-    (B, 501, None, "Connection rejected by policy [7.7] 38007", PROTOCOL, STOP),
+    (B, 501, None, "Connection rejected by policy [7.7] 38007", POLICY, STOP),
 ]
 SERVERS: list[Row] = [
     (

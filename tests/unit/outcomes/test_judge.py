@@ -9,7 +9,7 @@ from postroad.model.delivery import DUE, Lease, State
 from postroad.model.event import EventType
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode
-from postroad.model.reason import Action, Class, Permanence, Reason, Scope
+from postroad.model.reason import Action, Class, Confidence, Permanence, Reason, Scope
 from postroad.model.stream import BROADCAST, TRANSACTIONAL, RetrySchedule, Stream
 from postroad.model.verdict import Verdict
 from postroad.pipeline.outcomes.judge import Policy, judge, lapse
@@ -291,7 +291,7 @@ def test_an_unknown_recipient_bounces_and_suppresses_with_the_reply_as_evidence(
     assert (found.state, found.suppress) == (State.BOUNCED, True)
     assert (found.reason.cls, found.reason.rule) == (Class.INVALID_RECIPIENT, "smtp.rcpt.5xx.enhanced.1.1")
     assert found.reason.evidence["text"] == "No such user"
-    assert found.reason.evidence["confidence"] == "high"
+    assert found.reason.confidence is Confidence.HIGH
 
 
 def test_a_sender_that_is_refused_never_suppresses_the_recipient() -> None:

@@ -1,28 +1,21 @@
 """From a reply to its class: what the peer minded, how sure we are, and what follows from it.
 
-Evidence in the order in which it is believed: an enhanced code that means one thing, a basic code that means one thing,
-the words, then the codes that mean many things. Whether an attempt may be repeated is another question: there the first
-digit of the reply decides (RFC 5321 §4.2.1), but for too many recipients, which fewer recipients would cure.
+Evidence in the order in which it is believed: a rule that knows this provider, an enhanced code that means one thing, a
+basic code that means one thing, the words, then the codes that mean many things. Whether an attempt may be repeated is
+another question: there the first digit of the reply decides (RFC 5321 §4.2.1), but for too many recipients, which fewer
+recipients would cure, and for what a rule knows to pass.
 """
 
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 from postroad.model.attempt import Phase, SmtpReply
-from postroad.model.reason import Action, Class, Permanence, Scope
+from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, Scope
+from postroad.model.traffic import Traffic
 from postroad.pipeline.outcomes import enhanced, phrases
 from postroad.pipeline.outcomes.phrases import Group
+from postroad.pipeline.outcomes.rules import NO_RULES, Rule, RuleSet
 
-
-class Confidence(StrEnum):
-    """How much the class of a reply is worth."""
-
-    HIGH = "high"
-    """An enhanced code that means one thing, or one that the words confirm."""
-    MEDIUM = "medium"
-    """The words, or a code that usually means this."""
-    LOW = "low"
-    """A guess from the basic code, or evidence that contradicts itself: never enough to suppress."""
+__all__ = ["SCOPES", "Confidence", "Finding", "classify"]
 
 
 class Finding(NamedTuple):
@@ -34,6 +27,9 @@ class Finding(NamedTuple):
     action: Action
     rule: str
     confidence: Confidence
+    basis: Basis = Basis.TEXT
+    traffic: Traffic | None = None
+    """What the reply asks of the traffic to its site; only a rule says so."""
 
 
 SCOPES: Final = {
@@ -58,8 +54,8 @@ SCOPES: Final = {
 """Whom each class of a peer's answer concerns."""
 
 _SUPPRESSING: Final = frozenset({Class.INVALID_RECIPIENT, Class.INACTIVE_MAILBOX})
-_PASSING: Final = frozenset({Class.MAILBOX_FULL, Class.RATE_LIMITED, Class.GREYLISTED, Class.REPUTATION_BLOCK})
-"""Causes that pass with time even when they were said with a 5xx."""
+_PASSING: Final = frozenset({Class.MAILBOX_FULL, Class.RATE_LIMITED, Class.GREYLISTED})
+"""Causes that pass by themselves even when they were said with a 5xx; a block has to be lifted by somebody."""
 _SLOWING: Final = frozenset({Class.RATE_LIMITED, Class.REPUTATION_BLOCK})
 _ABOUT_US: Final = frozenset(
     {
@@ -70,12 +66,15 @@ _ABOUT_US: Final = frozenset(
 """Causes that are no fact about a recipient: words of these beside a recipient's code make the code doubtful."""
 _ABOUT_THEM: Final = frozenset({Class.INVALID_RECIPIENT, Class.INACTIVE_MAILBOX, Class.BAD_DOMAIN, Class.MAILBOX_FULL})
 
+_CLOSER: Final = frozenset({Class.INACTIVE_MAILBOX, Class.MAILBOX_FULL})
+"""Words of these beside a code about a recipient say more than the code, which is often the only one a server has."""
+_CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED}
+"""The same behind a 4xx."""
+
 _CLEAR_CODES: Final = {
     500: Class.PROTOCOL_ERROR,
-    501: Class.PROTOCOL_ERROR,
     502: Class.PROTOCOL_ERROR,
     503: Class.PROTOCOL_ERROR,
-    504: Class.PROTOCOL_ERROR,
     555: Class.PROTOCOL_ERROR,
     556: Class.BAD_DOMAIN,  # RFC 7504 §3
 }
@@ -84,58 +83,103 @@ _VAGUE_CODES: Final = {
     450: Class.GREYLISTED,
     451: Class.GREYLISTED,
     452: Class.UNREACHABLE,
+    431: Class.UNREACHABLE,
+    432: Class.UNREACHABLE,
+    441: Class.UNREACHABLE,
+    442: Class.UNREACHABLE,
+    447: Class.UNREACHABLE,
     454: Class.TLS_REQUIRED_FAILED,
+    471: Class.CONTENT_REJECTED,
+    501: Class.PROTOCOL_ERROR,
+    504: Class.PROTOCOL_ERROR,
+    510: Class.INVALID_RECIPIENT,
+    511: Class.INVALID_RECIPIENT,
+    512: Class.BAD_DOMAIN,
     521: Class.BAD_DOMAIN,
+    522: Class.MAILBOX_FULL,
+    523: Class.MESSAGE_TOO_LARGE,
+    525: Class.INACTIVE_MAILBOX,
     530: Class.AUTH_FAILED,
+    534: Class.AUTH_FAILED,
     535: Class.AUTH_FAILED,
+    538: Class.AUTH_FAILED,
+    541: Class.POLICY,
     551: Class.INVALID_RECIPIENT,
     552: Class.MAILBOX_FULL,
+    571: Class.POLICY,
 }
 _ADDRESS: Final = 1
 """The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 
 
-def classify(reply: SmtpReply, phase: Phase) -> Finding:
-    """Return what a 4xx or 5xx reply in `phase` means.
+def classify(reply: SmtpReply, phase: Phase, *, rules: RuleSet = NO_RULES, mx: str | None = None) -> Finding:
+    """Return what a 4xx or 5xx reply in `phase` of the server `mx` means.
 
     `action` says whether to try again: `retry` and `slow_down` do, anything else behind a 5xx does not. Only what is
     known of the recipient for certain suppresses; what a server thinks of us, of the message or of the moment never
     does. At most 1 KiB of the text is read, in time linear to it.
     """
     text = phrases.fold(reply.text)
-    digit = reply.code // 100
     code = enhanced.find(reply.enhanced, text)
+    rule = rules.match(reply.code, code, phase, text, mx)
+    if rule is not None:
+        return _found(reply.code, phase, _by_rule(rule), retry=rule.retry, traffic=rule.traffic)
     if code == enhanced.TOO_MANY_RECIPIENTS or any(phrase in text for phrase in phrases.TOO_MANY_RECIPIENTS):
-        rule = "too_many_recipients"
-        return Finding(Class.RATE_LIMITED, Permanence.TRANSIENT, Scope.RATE, Action.RETRY, rule, Confidence.HIGH)
-    cls, rule, confidence = _weigh(reply.code, code, phrases.spoken(text, digit))
+        basis = Basis.ENHANCED if code == enhanced.TOO_MANY_RECIPIENTS else Basis.TEXT
+        weighed = _Weighed(Class.RATE_LIMITED, "too_many_recipients", Confidence.HIGH, basis)
+        return _found(reply.code, phase, weighed, retry=True)._replace(action=Action.RETRY)
+    return _found(reply.code, phase, _weigh(reply.code, code, phrases.spoken(text, reply.code // 100)))
+
+
+class _Weighed(NamedTuple):
+    """What the evidence speaks for, what evidence that is, and how sure it is."""
+
+    cls: Class
+    rule: str
+    confidence: Confidence
+    basis: Basis
+
+
+def _by_rule(rule: Rule) -> _Weighed:
+    return _Weighed(rule.cls, f"rule.{rule.id}", Confidence.HIGH, Basis.RULE)
+
+
+def _found(
+    basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False, traffic: Traffic | None = None
+) -> Finding:
+    """Return what follows from a class. `retry` says that even a 5xx may be tried again."""
+    cls, rule, confidence, basis = weighed
     if phase in _BEFORE_RECIPIENT and cls in _ABOUT_THEM:
         # Nobody was named yet, so it is the sender that was refused, or all of us.
         cls = Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
         confidence = Confidence.LOW
-    if digit == 4:
+    if basic < 500 or retry:
         action = Action.SLOW_DOWN if cls in _SLOWING else Action.RETRY
-        return Finding(cls, Permanence.TRANSIENT, SCOPES[cls], action, rule, confidence)
-    return Finding(cls, _permanence(cls), SCOPES[cls], _final_action(cls, phase, confidence), rule, confidence)
+        return Finding(cls, Permanence.TRANSIENT, SCOPES[cls], action, rule, confidence, basis, traffic)
+    action = _final_action(cls, phase, confidence)
+    return Finding(cls, _permanence(cls), SCOPES[cls], action, rule, confidence, basis, traffic)
 
 
-def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> tuple[Class, str, Confidence]:
-    """Return the class that the evidence speaks for, the rule that says so, and how sure it is."""
+def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _Weighed:
+    """Return the class that codes and words speak for."""
     meaning = None if code is None else enhanced.meaning(code)
     stated = None if meaning is None else (meaning.permanent if basic >= 500 else meaning.transient)
     rule = "" if code is None else f"enhanced.{code[0]}.{code[1]}"
-    if meaning is not None and meaning.firm and stated is not None:
+    closer = _CLOSER if basic >= 500 else _CLOSER_FOR_NOW
+    said_closer = group is not None and group.cls in closer and stated in _ABOUT_THEM
+    if meaning is not None and meaning.firm and stated is not None and not said_closer:
         doubtful = stated in _ABOUT_THEM and group is not None and group.cls in _ABOUT_US
-        return stated, rule, Confidence.LOW if doubtful else Confidence.HIGH
+        return _Weighed(stated, rule, Confidence.LOW if doubtful else Confidence.HIGH, Basis.ENHANCED)
     if stated is None and basic in _CLEAR_CODES:
-        return _CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM
+        return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
     if group is not None:
         confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
-        return group.cls, f"text.{group.name}", Confidence.HIGH if confirmed else Confidence.MEDIUM
+        confidence = Confidence.HIGH if confirmed else Confidence.MEDIUM
+        return _Weighed(group.cls, f"text.{group.name}", confidence, Basis.TEXT)
     if stated is not None:
-        return stated, rule, Confidence.MEDIUM
-    return _VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW
+        return _Weighed(stated, rule, Confidence.MEDIUM, Basis.ENHANCED)
+    return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
 
 
 def _permanence(cls: Class) -> Permanence:

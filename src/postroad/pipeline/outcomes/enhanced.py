@@ -38,6 +38,9 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (2, 1): _loose(Class.INACTIVE_MAILBOX),  # Gmail says 4.2.1 of mailboxes that get too much at once
     (2, 2): _loose(Class.MAILBOX_FULL),
     (2, 3): _firm(Class.MESSAGE_TOO_LARGE),
+    (2, 4): _loose(Class.INVALID_RECIPIENT),
+    (2, 121): _loose(Class.RATE_LIMITED),
+    (2, 122): _loose(Class.RATE_LIMITED),
     (3, 0): _loose(Class.UNKNOWN, Class.UNREACHABLE),
     (3, 1): _loose(Class.UNREACHABLE),
     (3, 2): _loose(Class.UNREACHABLE),
@@ -54,6 +57,7 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (4, 7): _loose(Class.UNREACHABLE),
     (4, 310): Meaning(Class.BAD_DOMAIN, Class.DNS_FAILURE, firm=True),
     (4, 312): _loose(Class.DNS_FAILURE),
+    (4, 317): _loose(Class.TLS_REQUIRED_FAILED),
     (5, 0): _loose(Class.PROTOCOL_ERROR),
     (5, 1): _loose(Class.PROTOCOL_ERROR),
     (5, 2): _loose(Class.PROTOCOL_ERROR),
@@ -72,12 +76,14 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (7, 0): _loose(Class.POLICY, Class.RATE_LIMITED),
     (7, 1): _loose(Class.POLICY, Class.GREYLISTED),
     (7, 2): _loose(Class.POLICY),
+    (7, 3): _loose(Class.AUTH_FAILED),
     (7, 5): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 7): _loose(Class.CONTENT_REJECTED),
     (7, 8): _loose(Class.AUTH_FAILED),
     (7, 9): _loose(Class.AUTH_FAILED),
     (7, 10): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 11): _loose(Class.TLS_REQUIRED_FAILED),
+    (7, 13): _loose(Class.INACTIVE_MAILBOX),  # an account that is disabled (RFC 4954); Exim says it of recipients
     (7, 17): _firm(Class.INACTIVE_MAILBOX),  # the mailbox has a new owner (RFC 7293 §4)
     (7, 18): _loose(Class.POLICY),  # the domain has a new owner
     (7, 20): _firm(Class.AUTH_FAILED),  # RFC 7372 §3
@@ -94,6 +100,10 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (7, 31): _firm(Class.AUTH_FAILED),
     (7, 32): _firm(Class.AUTH_FAILED),
     (7, 40): _firm(Class.AUTH_FAILED),
+    (7, 57): _loose(Class.AUTH_FAILED),
+    (7, 321): _loose(Class.TLS_REQUIRED_FAILED),
+    (7, 322): _loose(Class.TLS_REQUIRED_FAILED),
+    (7, 323): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 500): _loose(Class.RATE_LIMITED),
     (7, 501): _loose(Class.REPUTATION_BLOCK),
     (7, 502): _loose(Class.REPUTATION_BLOCK),
@@ -110,6 +120,7 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (7, 652): _loose(Class.RATE_LIMITED),
     (7, 708): _loose(Class.REPUTATION_BLOCK),
     (7, 750): _firm(Class.AUTH_FAILED),
+    (7, 850): _loose(Class.RATE_LIMITED),
 }
 """By subject and detail; what is missing says nothing of its own."""
 

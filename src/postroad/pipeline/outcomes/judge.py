@@ -8,42 +8,22 @@ evidence of the reason, which the next lease brings back.
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after
+from postroad.model.clock import SECOND, Instant, after
 from postroad.model.delivery import Lease, State
 from postroad.model.event import EventType
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.stream import Stream
 from postroad.model.verdict import Verdict
 from postroad.pipeline.outcomes import retry
-from postroad.pipeline.outcomes.classify import SCOPES, classify
+from postroad.pipeline.outcomes.classify import SCOPES, Finding, classify
 from postroad.pipeline.outcomes.evidence import Evidence, gather, run, since
+from postroad.pipeline.outcomes.policy import Policy
 from postroad.pipeline.outcomes.words import CAUSES
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """The judge's own numbers; all spans are microseconds."""
-
-    confirm_domain_after: int = 15 * MINUTE
-    """A domain that does not exist is looked up again after this before its mail bounces."""
-    refused_session_for: int = DAY
-    """How long a server may refuse us with 5xx before anything was said, until mail for it bounces."""
-    in_doubt_wait: int = 15 * MINUTE
-    """The least time between an attempt in doubt and the next."""
-    in_doubt_most: int = 3
-    """With this many attempts in doubt a delivery is given up."""
-    greylist_wait: int = 5 * MINUTE
-    """The time before the second attempt at a server that greylists."""
-    hint_least: int = MINUTE
-    hint_most: int = 4 * HOUR
-    """Bounds of the wait that a server asks for."""
-    interruptions_at_once: int = 3
-    """So many of our own interruptions go back into the queue at once; more must be more than chance, and wait."""
-    interruption_wait_most: int = 5 * MINUTE
-    """The most that one waits for them: a second after the next, and twice as long after each further one."""
-    deferral_event_every: int = 4 * HOUR
-    """After the first, `message.deferred` is written at most this often for one delivery."""
+__all__ = ["Policy", "judge", "lapse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,17 +211,23 @@ def _no_such_domain(case: _Case) -> Verdict:
 
 
 def _replied(case: _Case, reply: SmtpReply) -> Verdict:
-    """Judge a reply by phase and first digit (RFC 5321 §4.2.1)."""
-    digit, phase = reply.code // 100, case.attempt.phase
-    if digit not in (4, 5):
+    """Judge a reply by phase and first digit (RFC 5321 §4.2.1), and hand on what it asks of the traffic."""
+    if reply.code // 100 not in (4, 5):
         return _senseless(case)
+    found = classify(reply, case.attempt.phase, rules=case.policy.rulebook.rules, mx=case.attempt.mx)
+    verdict = _classified(case, reply, found)
+    return verdict if found.traffic is None else replace(verdict, traffic=found.traffic)
+
+
+def _classified(case: _Case, reply: SmtpReply, found: Finding) -> Verdict:
+    digit, phase = reply.code // 100, case.attempt.phase
     if phase is Phase.STARTTLS:
-        return _scheduled(case, _of_reply(case, reply, cls=Class.TLS_REQUIRED_FAILED, action=Action.RETRY))
+        return _scheduled(case, _of_reply(case, reply, found, cls=Class.TLS_REQUIRED_FAILED, action=Action.RETRY))
     if digit == 5 and phase is not Phase.DOT and _about_credentials(case.attempt, reply):
         return _held(case, "smtp.auth.refused")
     if digit == 5 and phase in _SESSION:
-        return _refused_session(case, reply)
-    reason = _of_reply(case, reply)
+        return _refused_session(case, found)
+    reason = _of_reply(case, reply, found)
     if digit == 5 and reason.action not in (Action.RETRY, Action.SLOW_DOWN):
         return _final(case, State.BOUNCED, EventType.BOUNCED, reason)
     return _scheduled(case, reason, reply)
@@ -268,9 +254,8 @@ def _about_credentials(attempt: Attempt, reply: SmtpReply) -> bool:
     return attempt.phase is Phase.AUTH or (attempt.route not in _NO_RELAY and reply.code in (530, 534, 535, 538))
 
 
-def _refused_session(case: _Case, reply: SmtpReply) -> Verdict:
+def _refused_session(case: _Case, found: Finding) -> Verdict:
     """Judge a server that turns us away with 5xx before anything was said: wait for a day, then believe it."""
-    found = classify(reply, case.attempt.phase)
     cls = Class.REPUTATION_BLOCK if found.cls is Class.REPUTATION_BLOCK else Class.POLICY
     began = since(case.lease.reason, cls, case.now)
     final = case.now - began >= case.policy.refused_session_for
@@ -281,7 +266,9 @@ def _refused_session(case: _Case, reply: SmtpReply) -> Verdict:
         action=Action.STOP if final else Action.SLOW_DOWN,
         rule="session.refused.lasting" if final else "session.refused",
         detail=CAUSES[cls],
-        evidence=gather(case.attempt) | {"confidence": found.confidence.value, "since": began},
+        basis=found.basis,
+        confidence=found.confidence,
+        evidence=gather(case.attempt) | {"since": began},
     )
     return _final(case, State.BOUNCED, EventType.BOUNCED, reason) if final else _scheduled(case, reason)
 
@@ -313,19 +300,21 @@ def _own(cls: Class, scope: Scope, rule: str, detail: str, evidence: Evidence) -
     )
 
 
-def _of_reply(case: _Case, reply: SmtpReply, *, cls: Class | None = None, action: Action | None = None) -> Reason:
+def _of_reply(
+    case: _Case, reply: SmtpReply, found: Finding, *, cls: Class | None = None, action: Action | None = None
+) -> Reason:
     """Return the reason that a reply gives; `cls` and `action` overrule what its words say."""
-    phase = case.attempt.phase
-    found = classify(reply, phase)
     kind = found.cls if cls is None else cls
     return Reason(
         cls=kind,
         permanence=found.permanence if action is None else Permanence.TRANSIENT,
         scope=SCOPES[kind],
         action=found.action if action is None else action,
-        rule=f"smtp.{phase}.{reply.code // 100}xx.{found.rule}",
+        rule=f"smtp.{case.attempt.phase}.{reply.code // 100}xx.{found.rule}",
         detail=CAUSES[kind],
-        evidence=gather(case.attempt) | {"confidence": found.confidence.value},
+        basis=found.basis,
+        confidence=found.confidence,
+        evidence=gather(case.attempt),
     )
 
 

@@ -5,6 +5,7 @@ Phrases are looked for as plain substrings of a text that was cut, lowered and f
 stand in the order in which they are believed: first what only one cause would say, last the words that anybody uses.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from postroad.model.reason import Class
@@ -40,13 +41,26 @@ GROUPS: Final = (
         _phrases("greylist | graylist | grey list | gray list | grey-list | gray-list"),
     ),
     Group(
+        "volume",
+        Class.RATE_LIMITED,
+        _phrases(
+            """
+            unusual rate | too quickly | at a rate that | unexpected volume | excessive volume | connection rate |
+            concurrent connections | too many connections | too many concurrent | too many sessions |
+            too many messages | too many mails | frequency limited | messages per hour | emails per hour |
+            receive per hour | messages can be sent | number of messages they can | thread limit exceeded |
+            slow down
+            """
+        ),
+    ),
+    Group(
         "relay",
         Class.POLICY,
         _phrases(
             """
-            relay access denied | relaying denied | unable to relay | relay not permitted |
-            relaying disallowed | not permitted to relay | relaying not allowed | do not relay |
-            allowed rcpthosts | relay denied
+            relay access denied | relaying denied | unable to relay | relay not permitted | relaying disallowed |
+            not permitted to relay | relaying not allowed | do not relay | allowed rcpthosts | relay denied |
+            as a relay | relaying prohibited | relay prohibited | not a relay
             """
         ),
     ),
@@ -56,7 +70,9 @@ GROUPS: Final = (
         _phrases(
             """
             starttls | tls required | tls is required | requires tls | over tls | a tls connection |
-            encryption required | requires encryption | encryption is required
+            encryption required | requires encryption | encryption is required | tls connection required |
+            tls not available | tls/ssl | tls/sslv3 | must use tls | encrypted connection |
+            secure connection required
             """
         ),
     ),
@@ -67,11 +83,15 @@ GROUPS: Final = (
             """
             dmarc | dkim | spf fail | spf check | spf valid | spf record | spf policy | failed spf | spf=fail |
             unauthenticated | not authenticated | did not pass authentication | authentication check |
-            does not designate | sender address | sender rejected | sender verify failed |
-            sender does not | sender unknown | unknown sender | envelope sender |
-            domain of sender | sender domain | invalid sender | bad sender |
-            reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr | authentication req |
-            sending domain does not | sending domain not | helo command rejected | bad helo | spoof
+            does not designate | sender address | sender rejected | sender verify failed | sender does not |
+            sender unknown | unknown sender | envelope sender | domain of sender | sender domain | invalid sender |
+            bad sender | reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr |
+            authentication req | sending domain does not | sending domain not | helo command rejected | bad helo |
+            spoof | spf: | spf-check | spf ( | spf sender | sender invalid | sender id ( | ptr lookup | dns ptr |
+            ptr resource | resolve sender | domain authentication fail | allow sending mail | helo name |
+            helo argument | ehlo argument | invalid helo | helo/ehlo greeting | helo access denied | dns check fail |
+            authentication fail | sender policy framework | sender domain resolve | emetteur invalide |
+            mail from must | hostname lookup | sender's domain | sender does not match | mx or a record
             """
         ),
     ),
@@ -80,12 +100,11 @@ GROUPS: Final = (
         Class.RATE_LIMITED,
         _phrases(
             """
-            rate limit | rate-limit | ratelimit | too quickly | at a rate that | throttl | unusual rate |
-            too many | too much mail | receiving mail too | received too much | server busy | mail flood |
-            temporarily deferred | [tss0 | [ts0 | permitted limit | sending limit | sending quota |
-            concurrent connections | connection limit | submissionquotaexceeded | unexpected volume |
-            message limit | exceeded the limit | connection rate | hourly limit | daily limit |
-            exceeds the limit of messages
+            rate limit | rate-limit | ratelimit | throttl | too many | too much mail | receiving mail too |
+            received too much | server busy | mail flood | temporarily deferred | [tss0 | [ts0 | permitted limit |
+            sending limit | sending quota | connection limit | submissionquotaexceeded | message limit |
+            exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |
+            rate control | message rate | too high a rate | exceeded the max | limite de mensagens
             """
         ),
     ),
@@ -98,9 +117,14 @@ GROUPS: Final = (
             blocklist | block list | block-list | blacklist | black list | black-list | denylist | deny list |
             blocked using | dnsbl | dnsrbl | reputation | bad history | client host [ | [bl2 | listed by |
             listed on | listed at | ipcheck.proofpoint | banned sending | banned sender | your ip |
-            ip address is block | traffic not accepted from this ip | ip is blocked | a problem occurred |
-            s3140 | not accepted from ip | unsolicited mail originating |
-            access to this mail system has been rejected | in rbl | by rbl | an rbl | rbl list
+            ip address is block | traffic not accepted from this ip | ip is blocked | a problem occurred | s3140 |
+            not accepted from ip | unsolicited mail originating | access to this mail system has been rejected |
+            in rbl | by rbl | an rbl | rbl list | uceprotect | black ip | blocked for spam | block for spam |
+            blocked for abuse | blocked for spamming | spam ip | spammer | spamming issues | dynamically-assigned |
+            dynamic ip | weren't sent | is_blocked | ip blocked | ip address has been blocked | is blocked by |
+            is listed | mail-abuse | csi.cloudmark | abuse detected | ip in rbl |
+            domain has been blacklisted | network is blocked | temporarily blocked for | suspicious activity |
+            open proxy | ip bloqueado
             """
         ),
     ),
@@ -110,11 +134,15 @@ GROUPS: Final = (
         _phrases(
             """
             as spam | be spam | is spam | of spam | like spam | spam message | spam content | spam-like |
-            probability spam | spam score | spam detected | spam filter | unsolicited | virus | malware |
-            phish | attachment | security issue | content reject | message content | malicious | infected |
-            bare lf | bare newline | bare line | duplicate header | rfc 5322 | rfc5322 | rfc 2822 |
-            multiple from | message filtered | messageid header | message-id header | missing header |
-            invalid header | bulk mail | url in this | links in | suspicious | bad content | dt:spm
+            probability spam | spam score | spam detected | spam filter | unsolicited | virus | malware | phish |
+            attachment | security issue | content reject | message content | malicious | infected | bare lf |
+            bare newline | bare line | duplicate header | rfc 5322 | rfc5322 | rfc 2822 | multiple from |
+            message filtered | messageid header | message-id header | missing header | invalid header | bulk mail |
+            url in this | links in | suspicious | bad content | dt:spm | contains spam | banned content |
+            message is malformed | message malformed | encoded-word | line length | lines too long |
+            headers are not | from: header | missing a valid | linefeed | blocked file | executable | blocking url |
+            spam url | message rejected as | considered spam | unwanted mail | junk | forbidden file |
+            illegal attachment | nature of the content | not rfc compliant
             """
         ),
     ),
@@ -124,12 +152,23 @@ GROUPS: Final = (
         _phrases("smtputf8 | internationalized | internationalised | non-ascii address"),
     ),
     Group(
+        "quota",
+        Class.MAILBOX_FULL,
+        _phrases(
+            """
+            mailbox full | mailbox is full | mailbox quota | mailbox size limit | over quota | overquota |
+            quota exceeded | exceeded quota | exceeded storage | mailbox would exceed | recipient storage full
+            """
+        ),
+    ),
+    Group(
         "size",
         Class.MESSAGE_TOO_LARGE,
         _phrases(
             """
             message size | size limit | too large | too big | maximum size | exceeds size | exceeded size |
-            exceeds fixed | larger than the current
+            exceeds fixed | larger than the current | email size | mail size exce | size exceeded |
+            message size exce | exceeds the maximum | size limits | exceeds google's
             """
         ),
     ),
@@ -138,8 +177,10 @@ GROUPS: Final = (
         Class.MAILBOX_FULL,
         _phrases(
             """
-            mailbox full | mailbox is full | mailbox for user is full | inbox is full | box full | box is full |
-            quota | out of storage | storage allocation | user is full
+            mailbox for user is full | inbox is full | box full | box is full | quota | out of storage |
+            storage allocation | user is full | not enough space | not enough storage space |
+            storage limit exceeded | is over its limit | mailbox limit | boite pleine | caixa postal cheia | pleine |
+            blocks limit exceeded | mailfolder is full | storage space
             """
         ),
     ),
@@ -155,11 +196,15 @@ GROUPS: Final = (
             """
             mailbox disabled | mailbox is disabled | account disabled | account is disabled | user disabled |
             account has been disabled | mailbox has been disabled | is inactive | inactive user | (disabled) |
-            account inactive | mailbox inactive | inactive account | inactive mailbox | deactivated |
-            suspended | account closed | mailbox closed | has been closed | no longer active |
-            no longer accept | not active | no longer available | no longer valid | no longer in use |
-            no longer with | discontinued | recipient disabled | account expired | mailbox expired |
-            account locked | account is locked
+            account inactive | mailbox inactive | inactive account | inactive mailbox | deactivated | suspended |
+            account closed | mailbox closed | has been closed | no longer active | no longer accept | not active |
+            no longer available | no longer valid | no longer in use | no longer with | discontinued |
+            recipient disabled | account expired | mailbox expired | account locked | account is locked |
+            disabled recipient | recipient is disabled | archived recipient | recipient archived |
+            account is closed | account not available | inactivity | not activated | is sleeping |
+            no longer on server | no longer exists | has been suspended | is suspended | mailbox cannot be accessed |
+            account has expired | mailbox locked | been deactivated | is disabled | destinataire est bloque |
+            conta inativa | not accepting messages for this user | user locked | mailbox is blocked
             """
         ),
     ),
@@ -194,16 +239,23 @@ GROUPS: Final = (
             """
             user unknown | unknown user | no such user | nosuchuser | no such mailbox | no such recipient |
             no such address | no such person | no such account | no such email | no such local | no user |
-            does not exist | doesn't exist | dosn't exist | doesnt exist | not exist | non-existent |
-            nonexistent | recipientnotfound | recipient not found | user not found | mailbox not found |
-            account not found | address not found | not found by smtp address lookup | was not found |
-            access denied. as( | invalid recipient | invalid mailbox | invalid address | invalid user |
-            invalid account | bad address | unknown recipient | recipient unknown | address unknown |
-            unknown address | unknown local | unknown account | unknown mailbox | mailbox unknown |
-            unknown or illegal alias | unknown email | unknown virtual | unrouteable address |
-            unroutable address | bad destination mailbox | no mailbox | no account | doesn't have a |
-            does not have a | isn't a known | is not a known | not a valid | is not known | not a known user |
-            not our customer | not listed in | #5.1.0 address rejected | recipient is not valid
+            does not exist | doesn't exist | dosn't exist | doesnt exist | not exist | non-existent | nonexistent |
+            recipientnotfound | recipient not found | user not found | mailbox not found | account not found |
+            address not found | not found by smtp address lookup | was not found | access denied. as( |
+            invalid recipient | invalid mailbox | invalid address | invalid user | invalid account | bad address |
+            unknown recipient | recipient unknown | address unknown | unknown address | unknown local |
+            unknown account | unknown mailbox | mailbox unknown | unknown or illegal alias | unknown email |
+            unknown virtual | unrouteable address | unroutable address | bad destination mailbox | no mailbox |
+            no account | doesn't have a | does not have a | isn't a known | is not a known | not a valid |
+            is not known | not a known user | not our customer | not listed in | #5.1.0 address rejected |
+            recipient is not valid | addressee unknown | cannot be verified | mailbox is not allowed |
+            mailbox name not allowed | mailbox not allowed | recipient rejected | badrcptto |
+            no one at this address | not in recipient list | address invalid | recipient invalid |
+            invalid-recipient | undeliverable address | no alias | cannot deliver mail for | unallocated |
+            list expansion problem | not a local | no such id | destinataire inconnu | utilisateur inconnu |
+            adresse inconnue | adresse d au moins | unbekannt | onbekende gebruiker | sconosciuto | desconhecido |
+            desconocido | no existe | brak takiego | n'existe pas | no matching recipient | mailbox does not |
+            never heard of | could not be found | user missing
             """
         ),
     ),
@@ -233,8 +285,11 @@ GROUPS: Final = (
         Class.POLICY,
         _phrases(
             """
-            policy | policies | administrative | prohibit | not authorized | not allowed | denied |
-            rejected by | not permitted | permission | refused by | does not accept mail from | not accepted
+            policy | policies | administrative | prohibit | not authorized | not allowed | denied | rejected by |
+            not permitted | permission | refused by | does not accept mail from | not accepted | refuses to receive |
+            refused to receive | rejected by recipient | envelope blocked | whitelist | allowlist | not in allowed |
+            members only | restricted | inbounds disabled | not authorised | blocked senders | sender blocked |
+            rejected by the recipient
             """
         ),
     ),
@@ -251,7 +306,12 @@ GROUPS: Final = (
             service unavailable | service not available | temporarily unavailable | temporarily not available |
             service currently unavailable | local error | local problem | system error | internal error |
             internal resources | lookup failure | out of resources | shutting down | timeout | timed out |
-            temporary problem | temporary failure | temporary error | overload | maintenance
+            temporary problem | temporary failure | temporary error | overload | maintenance |
+            temporary server error | server error | currently unavailable | service refuse | could not complete |
+            unable to process | upstream error | backend | try a different | server is busy | too busy |
+            resources temporarily | not enough resources | storage transient | no healthy |
+            not accepting network messages | all server ports | ports are busy | configuration problem |
+            configuration error | queue file | milter
             """
         ),
         digit=4,
@@ -259,9 +319,17 @@ GROUPS: Final = (
 )
 
 
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'=@]{0,64}+@[\w-]*+(?:\.[\w-]++)*+")
+"""An address within a word. It gives nothing back, so that it takes time linear to the text."""
+
+
 def fold(text: str) -> str:
     """Return the part of a reply's text that is read: cut, in lower case, single spaces, without addresses."""
-    return " ".join([word for word in text[:MAX_TEXT].lower().split() if "@" not in word])
+    words = text[:MAX_TEXT].lower().split()
+    if "@" not in text:
+        return " ".join(words)
+    kept = [_ADDRESS.sub("", word) if "@" in word else word for word in words]
+    return " ".join([word for word in kept if any(map(str.isalnum, word))])
 
 
 def spoken(text: str, digit: int) -> Group | None:
