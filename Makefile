@@ -12,7 +12,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test check format docs bench fault lock clean
+.PHONY: help run install dev test check format docs bench fault faults lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -54,13 +54,15 @@ docs: $(VENV)/.dev ## Write the generated reference pages anew
 bench: $(VENV)/.dev ## Measure throughput and latency beside the peers
 	@$(BIN)/python -m bench
 
-fault: $(VENV)/.dev ## Run the fault experiments
-	@$(BIN)/python -m faults $(if $(CI),--small)
+fault: faults
+faults: $(VENV)/.faults ## Run the fault experiments; ONLY=F13 runs one, SMALL=1 or FULL=1 less or more, ENGINE=sqlite on one
+	@$(BIN)/python -m faults $(ONLY) $(if $(CI)$(SMALL),--small) $(if $(FULL),--full) $(if $(ENGINE),--engine $(ENGINE)) \
+		$(if $(KEEP),--keep)
 
 lock: ## Resolve requirements/*.in anew into hashed locks (needs uv)
 	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv; name it with make lock UV=/path/to/uv" >&2; exit 1; }
 	@cd requirements && $(COMPILE) runtime.in -o runtime.txt && $(COMPILE) build.in -o build.txt \
-		&& $(COMPILE) dev.in -o dev.txt
+		&& $(COMPILE) dev.in -o dev.txt && $(COMPILE) faults.in -o faults.txt
 
 clean: ## Remove the environment and everything generated, but no data
 	@rm -rf $(VENV) build dist .coverage .coverage.* .failed .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -84,4 +86,10 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Power loss and failing disks are shown through FUSE; without its headers those experiments say so and are left out.
+$(VENV)/.faults: requirements/faults.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/faults.txt 2>/dev/null \
+		|| echo "F2 and F3 need FUSE (Debian and Ubuntu: apt install fuse3 libfuse3-dev pkg-config gcc python3-dev)." >&2
 	@touch $@

@@ -4,12 +4,12 @@ The injector writes down, synced, every message the API answered 202 for. The re
 message it accepts before it says so. When the dust has settled the checker compares both with what the server says of
 itself. Nothing the system under test could lose takes part in the judgement.
 
-* `injector`: sends messages and keeps at it, with the same Idempotency-Key, until each is answered.
-* `observer`: reads what the server says at the end: deliveries and the event feed.
-* `checker`: LOST, DUP, GHOST, STUCK and the rest, and the pass marks (pure).
-* `kill`: the experiment `kill -9`.
+* `frame`: what an experiment is, its marks, its record; `catalogue` lists them; `table` writes them into the docs.
+* `stage`: nodes, DNS and somebody who asks; `injector`, `observer` and `checker`: the method of the ledgers.
+* `receiver`: mail servers that follow a script; `sabotage`: builds that are broken on purpose, for negative controls.
+* `experiments`: one module each.
 
-`python -m faults kill --engine sqlite --messages 10000 --seed 7`
+`python -m faults` runs all, `python -m faults F13 --small` one, `python -m faults list` names them.
 """
 
 import sys

@@ -32,17 +32,25 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One line of the score: a count, the most it may be, and who is counted."""
+    """One line of the score: a count, the most (or with `least`, the least) it may be, and who is counted."""
 
     name: str
     meaning: str
-    count: int
-    limit: int | None
+    count: float
+    limit: float | None
     examples: tuple[str, ...] = ()
+    least: bool = False
 
     @property
     def passed(self) -> bool:
-        return self.limit is None or self.count <= self.limit
+        if self.limit is None:
+            return True
+        return self.count >= self.limit if self.least else self.count <= self.limit
+
+
+def none_of(name: str, meaning: str, found: Sequence[str]) -> Mark:
+    """A mark that is passed when nothing was found."""
+    return _mark(name, meaning, found)
 
 
 def _mark(name: str, meaning: str, found: Sequence[str], limit: int | None = 0, count: int | None = None) -> Mark:

@@ -1,0 +1,173 @@
+"""Postroad, broken on purpose: `FAULTS_DEFECT=NAME python -m faults.sabotage serve`.
+
+Negative controls run this instead of `postroad`, to show that an experiment sees what it is there to see. The defects
+are patches of a process that is started for the purpose; none is in the product, and no setting turns one on.
+`poisonous` is no defect of the product but the fault of an experiment: content that takes its composer down.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+VARIABLE = "FAULTS_DEFECT"
+_EARLY_S = 0.15
+_ENTRY = "from faults.sabotage import composing; composing({fd})"
+_JOB_LIMIT_S = 2.0
+
+
+def _answer_early() -> None:
+    """Answer before the commit: what a 202 promises is not on disk yet."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    from postroad.store.database import Database
+
+    local = threading.local()
+    transact = Database._transact
+
+    def remembering(self: Database, works: list[Any]) -> None:
+        local.now = (self, works)
+        try:
+            transact(self, works)
+        finally:
+            local.now = None
+
+    @event.listens_for(Engine, "commit")
+    def _before_commit(_: Connection) -> None:
+        now = getattr(local, "now", None)
+        if now is not None:
+            now[0]._answer(now[1])
+            time.sleep(_EARLY_S)
+
+    Database._transact = remembering  # type: ignore[method-assign]  # that is what breaking it means
+
+
+def _forget_doubt() -> None:
+    """Take a connection that was lost behind the final dot for any other lost connection."""
+    from postroad.model.attempt import Attempt
+
+    Attempt.in_doubt = property(lambda _: False)  # type: ignore[method-assign,assignment]  # as above
+
+
+def _sync_less() -> None:
+    """SQLite with synchronous=NORMAL: a commit may be lost with the power."""
+    import sqlite3
+
+    connect = sqlite3.connect
+
+    class Lax(sqlite3.Connection):
+        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+            return super().execute(sql.replace("synchronous=FULL", "synchronous=NORMAL"), *rest)
+
+    def connecting(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        return connect(*arguments, **{**options, "factory": Lax})
+
+    sqlite3.connect = connecting  # type: ignore[assignment]  # as above
+
+
+def _bounce_on_any_dns() -> None:
+    """Take every failure of the DNS for a domain that does not exist, at once and for ever."""
+    from postroad.model.attempt import Trouble
+    from postroad.model.reason import Class
+    from postroad.pipeline.outcomes import judge
+
+    for trouble in (Trouble.DNS_FAILURE, Trouble.DNS_TIMEOUT):
+        judge._BOUNCING_TROUBLE[trouble] = (Class.BAD_DOMAIN, "5.1.2")  # type: ignore[index]  # as above
+
+
+def _retry_at_once() -> None:
+    """Ask a server that said "later" again at once."""
+    from postroad.pipeline.outcomes import retry
+
+    retry.scheduled = lambda *_: 50_000  # type: ignore[assignment]  # as above
+    retry.at_least = lambda *_: 50_000  # type: ignore[assignment]  # as above
+
+
+def _give_up_at_first() -> None:
+    """Bounce what was only deferred."""
+    from postroad.pipeline.outcomes import judge
+
+    def bounce(case: Any, reason: Any, *_: Any) -> Any:
+        return judge._final(case, judge.State.BOUNCED, judge.EventType.BOUNCED, reason)
+
+    judge._scheduled = bounce  # as above
+
+
+def _keep_composing() -> None:
+    """Compose for ever what takes its process down."""
+    from postroad.pipeline import press
+
+    press._DEATHS = 1_000_000
+
+
+def _poisonous() -> None:
+    """Compose in processes that content can take down, and wait less long for one that hangs."""
+    from postroad.pipeline import press
+
+    press._ENTRY = _ENTRY
+    press._JOB_LIMIT_S = _JOB_LIMIT_S
+
+
+def _drop_when_stopped() -> None:
+    """Die of SIGTERM as of SIGKILL, and forget at the start what was in hand."""
+    import signal
+
+    from postroad.pipeline.sending import Sending
+
+    async def nothing(_: Sending, *, own: bool) -> list[Any]:
+        return []
+
+    signal.signal = lambda *_: None  # type: ignore[assignment]  # as above
+    Sending._reclaim = nothing  # type: ignore[method-assign]  # as above
+
+
+DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
+    "answer-early": (_answer_early,),
+    "forget-doubt": (_forget_doubt,),
+    "sync-less": (_sync_less,),
+    "bounce-on-any-dns": (_bounce_on_any_dns,),
+    "retry-at-once": (_retry_at_once,),
+    "give-up-at-first": (_give_up_at_first,),
+    "poisonous": (_poisonous,),
+    "keep-composing": (_poisonous, _keep_composing),
+    "drop-when-stopped": (_drop_when_stopped,),
+}
+
+
+def composing(descriptor: int) -> None:
+    """A composing process in which the words `poison: exit` and `poison: loop` in a subject do what they say."""
+    from postroad.pipeline.press import frames, worker
+
+    compose = frames.compose
+
+    def poisoned(job: Any, ring: Any) -> Any:
+        text = repr(job)
+        if "poison: exit" in text:
+            os._exit(1)
+        while "poison: loop" in text:
+            pass
+        return compose(job, ring)
+
+    frames.compose = poisoned  # type: ignore[attr-defined]  # as above
+    worker.main(descriptor)
+
+
+def main() -> None:
+    """Break what the environment names, then be Postroad."""
+    for breaking in DEFECTS[os.environ[VARIABLE]]:
+        breaking()
+    from postroad.cli import main as postroad
+
+    postroad(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
