@@ -11,6 +11,7 @@ from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
 from postroad.app.unsubscribing import Unsubscribing
+from postroad.app.traffic import shaping_of
 from postroad.config import Settings, split_endpoint
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
@@ -31,9 +32,11 @@ from postroad.pipeline.outcomes.judge import Policy
 from postroad.pipeline.press import Press, PressInside, PressOutside
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.routing import Router
-from postroad.pipeline.sending import Sending, SendingSettings
+from postroad.pipeline.sending import Sending
+from postroad.pipeline.shaping.shaping import Shaping
 from postroad.pipeline.suspensions import Suspensions
 from postroad.store import migrate
+from postroad.pipeline.taking import TakingSettings
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.room import Room
@@ -56,6 +59,7 @@ async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) 
         MasterKeyError: the key file of `postroad dev` cannot be used.
         UnknownProject: a route names a project that there is not.
     """
+        UnusableLimits: the file of limits cannot be used.
     node = occupy(settings.data.directory, patience_s=patience_s)
     database: Database | None = None
     try:
@@ -111,9 +115,11 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     senders = Senders(
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
-    sending, recompose = _delivery(ground, streams, senders, router_of(settings, await _identifiers(projects), dev=dev))
+    identifiers, suspensions = await _identifiers(projects), await _suspensions(ground)
+    shaping = shaping_of(settings, identifiers, clock, node)
+    router = router_of(settings, identifiers, dev=dev)
+    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions)
     room = _room(settings, database)
-    suspensions = await _suspensions(ground)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     return House(
@@ -147,7 +153,10 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     )
 
 
-def _delivery(ground: _Ground, streams: Streams, senders: Senders, router: Router) -> tuple[Sending, Recomposer]:
+def _delivery(
+    ground: _Ground, streams: Streams, senders: Senders, router: Router, shaping: Shaping, suspensions: Suspensions
+) -> tuple[Sending, Recomposer]:
+        shaping=shaping,
     settings, database = ground.settings, ground.database
     outfitter = DevelopmentSenders(senders, settings.data.directory) if ground.dev else senders
     dresser = Dresser(
@@ -165,7 +174,7 @@ def _delivery(ground: _Ground, streams: Streams, senders: Senders, router: Route
         chance=random.random,
         dresser=dresser,
         press=press,
-        deliverer=Deliverer(_deliver_settings(settings), clock=ground.clock, chance=random.random),
+        deliverer=Deliverer(_deliver_settings(settings), clock=ground.clock, chance=random.random, shaping=shaping),
         router=router,
         journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),
         policy=_policy(settings),
@@ -179,6 +188,8 @@ def _delivery(ground: _Ground, streams: Streams, senders: Senders, router: Route
 async def _suspensions(ground: _Ground) -> Suspensions:
     """Return the view of what is suspended, as it stands: nothing may be sent before it is known."""
     view = Suspensions(ground.database, ground.clock)
+        shaping=shaping,
+        suspensions=suspensions,
     view.on_change(ground.due.ring)
     await view.refresh()
     return view
@@ -282,8 +293,8 @@ def _policy(settings: Settings) -> Policy:
     )
 
 
-def _sending_settings(settings: Settings, node: Node, *, shared: bool) -> SendingSettings:
-    return SendingSettings(
+def _sending_settings(settings: Settings, node: Node, *, shared: bool) -> TakingSettings:
+    return TakingSettings(
         hold=Hold(node=node.name, boot=node.run, duration=int(settings.delivery.lease_s * SECOND)),
         concurrency=settings.delivery.concurrency,
         idle_s=_IDLE_SHARED_S if shared else _IDLE_ALONE_S,

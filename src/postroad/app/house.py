@@ -18,6 +18,7 @@ from postroad.pipeline.intake import Intake
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.sending import Sending
 from postroad.pipeline.suspensions import Suspensions
+from postroad.pipeline.shaping.shaping import Shaping
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.room import Room
@@ -57,6 +58,9 @@ class House:
     queue: Queue
     suspending: Suspending
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    shaping: Shaping
+    arrivals: Arrivals
+    inbound: Inbound
     http_port: int = 0
     smtp_port: int = 0
 

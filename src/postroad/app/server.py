@@ -22,6 +22,7 @@ from postroad.app.node import DirectoryTaken
 from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
 from postroad.config import Settings
+from postroad.app.traffic import UnusableLimits
 from postroad.model.errors import Refused
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
@@ -94,7 +95,7 @@ def _settle_memory() -> None:
 async def _open(settings: Settings, *, dev: bool) -> House:
     try:
         return await open_house(settings, dev=dev, patience_s=_DIRECTORY_S)
-    except (DirectoryTaken, AlreadyOpen, SchemaNewer, MasterKeyError, UnknownProject) as problem:
+    except (DirectoryTaken, AlreadyOpen, SchemaNewer, MasterKeyError, UnknownProject, UnusableLimits) as problem:
         raise CannotStart(str(problem)) from None
     except OSError as problem:
         raise CannotStart(

@@ -23,6 +23,7 @@ from postroad.config.setting import (
     check_network,
     check_web_url,
 )
+from postroad.config.shaping import Shaping
 from postroad.config.testing import Testing
 
 KIB = 1024
@@ -335,6 +336,7 @@ class Settings(msgspec.Struct, frozen=True):
     streams: Streams = Streams()
     return_path: ReturnPath = ReturnPath()
     exchange: Exchange = Exchange()
+    shaping: Shaping = Shaping()
     retention: Retention = Retention()
     webhooks: Webhooks = Webhooks()
     secrets: Secrets = Secrets()

@@ -1,27 +1,34 @@
-"""What a node has in hand: how many deliveries, of which domains, and which domains have their share."""
+"""What a node has in hand: how many deliveries, to which sites, and whose they are."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from postroad.model.clock import Clock
 from postroad.model.delivery import Lease
-
-_SHARE = 64
-_WINDOW_S = 1.0
+from postroad.model.stream import PRECEDENCE
+from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.shaping.site import Site
+from postroad.pipeline.suspensions import Suspensions
+from postroad.store.messages import NewMessage
 
 
 class InHand:
-    """Leases that are not settled yet. A domain that moves may have many, one that stands still a small share."""
+    """Leases that are not settled yet. Each counts for the site that it goes to, as far as that is known."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, shaping: Shaping, suspensions: Suspensions | None, clock: Clock) -> None:
         """Allow `most` deliveries in hand."""
         self._most = most
-        self._by_domain: Counter[str] = Counter()
-        self._moved: Counter[str] = Counter()
-        self._moved_before: Counter[str] = Counter()
-        self._window_began_s = 0.0
+        self._shaping = shaping
+        self._suspensions = suspensions
+        self._clock = clock
+        self._sites: dict[str, Site] = {}
+        self._by_project: Counter[str] = Counter()
         self.total = 0
         self._promised = 0
         self._held_back = False
+        self._short: dict[Site, int] = {}
+        self.waiting: frozenset[str] = frozenset()
+        """Projects that have mail waiting in the queue that is due."""
 
     @property
     def room(self) -> int:
@@ -32,14 +39,39 @@ class InHand:
         self._held_back = True
         return 0
 
-    def promise(self, count: int, domains: Iterable[str]) -> bool:
-        """Keep room for mail that is just being accepted, and tell whether there is any."""
-        if self.total + self._promised + count > self._most:
+    def promise(self, count: int, new: Sequence[NewMessage], now_s: float) -> bool:
+        """Keep room for mail that is just being accepted, and tell whether there is any.
+
+        While mail of other projects waits, a project has no more in hand this way than its share.
+        """
+        after = self.total + self._promised + count
+        project = new[0].message.project_id
+        if after > self._most or not self._fair(project, count, after):
             return False
-        if any(self._by_domain[domain] >= self._share(domain) for domain in domains):
-            return False
+        needed: Counter[tuple[Site, int]] = Counter()
+        for one in new:
+            message = one.message
+            for delivery in one.deliveries:
+                site = self._shaping.find(project, delivery.domain, message.mode.value)
+                if self._waits(project, message.stream, site.name, delivery.domain):
+                    return False
+                needed[site, one.place] += 1
+        now = self._clock.now()
+        for (site, place), wanted in needed.items():
+            if site.room(PRECEDENCE[place], project, now, now_s) < wanted:
+                return False
         self._promised += count
         return True
+
+    def _fair(self, project: str, count: int, after: int) -> bool:
+        """Tell whether a project may have so many more while others wait, of whom a part is left for the queue."""
+        others = len(self.waiting - {project})
+        if not others:
+            return True
+        return after * 4 <= self._most * 3 and (self._by_project[project] + count) * (others + 1) <= self._most
+
+    def _waits(self, project: str, stream: str, site: str, domain: str) -> bool:
+        return self._suspensions is not None and self._suspensions.find(project, stream, site, domain) is not None
 
     def keep(self, count: int) -> None:
         """End a promise of that many, kept or not."""
@@ -47,38 +79,32 @@ class InHand:
 
     def take(self, leases: Sequence[Lease]) -> None:
         """Count leases in."""
-        self._by_domain.update([lease.domain for lease in leases])
+        for lease in leases:
+            site = self._shaping.find(lease.project_id, lease.domain, lease.mode.value)
+            site.held += 1
+            self._sites[lease.delivery_id] = site
+        self._by_project.update([lease.project_id for lease in leases])
         self.total += len(leases)
 
     def give(self, lease: Lease, now_s: float) -> bool:
         """Count a settled lease out, and tell whether that makes room for what was held back."""
-        self._turn(now_s)
         self.total -= 1
-        left = self._by_domain[lease.domain] - 1
+        left = self._by_project[lease.project_id] - 1
         if left:
-            self._by_domain[lease.domain] = left
+            self._by_project[lease.project_id] = left
         else:
-            del self._by_domain[lease.domain]
-        self._moved[lease.domain] += 1
-        if self._held_back and left * 2 <= self._share(lease.domain) and (self._most - self.total) * 4 >= self._most:
+            del self._by_project[lease.project_id]
+        site = self._sites.pop(lease.delivery_id)
+        site.give(now_s)
+        if self._short and site.held <= self._short.get(site, -1):
+            del self._short[site]
+            return True
+        if self._held_back and (self._most - self.total) * 4 >= self._most:
             self._held_back = False
             return True
         return False
 
-    def full(self, now_s: float) -> tuple[str, ...]:
-        """Return the domains that have their share: as many as they settled in the last second, and some."""
-        self._turn(now_s)
-        full = tuple([domain for domain, count in self._by_domain.items() if count >= self._share(domain)])
-        self._held_back = bool(full)
-        return full
-
-    def _share(self, domain: str) -> int:
-        return max(_SHARE, self._moved_before[domain], self._moved[domain])
-
-    def _turn(self, now_s: float) -> None:
-        """Begin a new window when the last one is over."""
-        if now_s - self._window_began_s >= _WINDOW_S:
-            fresh = now_s - self._window_began_s < 2 * _WINDOW_S
-            self._moved_before = self._moved if fresh else Counter()
-            self._moved = Counter()
-            self._window_began_s = now_s
+    def fell_short(self, sites: Iterable[Site], waiting: frozenset[str]) -> None:
+        """Note which sites had no room for somebody, and which projects have mail that waits."""
+        self._short = {site: site.held // 2 for site in sites}
+        self.waiting = waiting

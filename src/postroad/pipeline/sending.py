@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
@@ -23,16 +23,18 @@ from postroad.model.errors import Unavailable
 from postroad.model.ids import Mint, SuppressionId
 from postroad.model.stream import Stream
 from postroad.model.verdict import Verdict
-from postroad.pipeline.deliver import Deliverer
+from postroad.pipeline.deliver import Deliverer, Turn
 from postroad.pipeline.dressing import Dressed, Dresser
 from postroad.pipeline.errands import Errands, survive
 from postroad.pipeline.foresight import Finished, Foresight
-from postroad.pipeline.in_hand import InHand
 from postroad.pipeline.journal import Journal, Note
 from postroad.pipeline.leftovers import leftover
 from postroad.pipeline.outcomes.judge import Policy, judge, lapse
 from postroad.pipeline.press import POISON, Outcome, Press
 from postroad.pipeline.routing import Router
+from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.suspensions import Suspensions
+from postroad.pipeline.taking import Taking, TakingSettings
 from postroad.store import deliveries
 from postroad.store.blobs import BlobMissing
 from postroad.store.database import Database
@@ -47,15 +49,6 @@ _PLATE = 16
 """Jobs that go to a composing process together."""
 _DOT_MARGIN = 30 * SECOND
 """A lease that lapses sooner than this is not enough to send a final dot under; of a short lease, a quarter."""
-
-
-class SendingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is taken in hand, and for how long."""
-
-    hold: Hold
-    concurrency: int
-    idle_s: float
-    """How long to wait for a wake-up before looking anyway."""
 
 
 class Sending:
@@ -76,7 +69,9 @@ class Sending:
         policy: Policy,
         due: WakeUp,
         told: WakeUp,
-        settings: SendingSettings,
+        shaping: Shaping,
+        suspensions: Suspensions | None = None,
+        settings: TakingSettings,
     ) -> None:
         """Build the role; `due` rings when something may be leased, `told` is rung when events were written."""
         self._database = database
@@ -93,7 +88,9 @@ class Sending:
         self._told = told
         self._settings = settings
         self._dot_margin = min(_DOT_MARGIN, settings.hold.duration // 4)
-        self._in_hand = InHand(settings.concurrency)
+        self._shaping = shaping
+        self._taking = Taking(database, clock, shaping, suspensions, settings)
+        self._in_hand = self._taking.in_hand
         self._foresight = Foresight(self._finish)
         self.settled: Counter[State] = Counter()
         """How many attempts led to which state, since the start."""
@@ -127,7 +124,7 @@ class Sending:
                 looked_s = time.monotonic()
                 await survive(self._take_over())
             if not await survive(self._take()):
-                await self._due.wait(heard, await self._pause_s())
+                await self._due.wait(heard, self._taking.pause_s())
 
     async def stop(self, drain_s: float) -> None:
         """Take nothing more, hand back what was not begun, and finish what was."""
@@ -147,50 +144,17 @@ class Sending:
     # --- lease -------------------------------------------------------------------------------------------------------
 
     async def _take(self) -> bool:
-        """Lease what there is room for, and tell whether it was anything."""
-        limit = min(self._in_hand.room, _BATCH)
-        if limit == 0:
-            return False
-        request = deliveries.LeaseRequest(
-            now=self._clock.now(),
-            limit=limit,
-            hold=self._settings.hold,
-            without_domains=frozenset(self._in_hand.full(time.monotonic())),
-        )
-        leases = await self._database.write(lambda connection: deliveries.lease(connection, request))
-        if not leases:
-            return False
-        self._in_hand.take(leases)
-        if self._stopping:
-            await self._hand_back(leases)
-        else:
+        """Lease what there is room for, and tell whether to look again at once."""
+        leases = await self._taking.lease()
+        if leases and self._stopping:
+            await self._taking.hand_back(leases)
+        elif leases:
             self._errands.start(self._batch(leases))
-        return True
+        return bool(leases) or self._taking.moved
 
-    async def _hand_back(self, leases: Sequence[Lease]) -> None:
-        """Give back what was leased while the server began to stop."""
-        now = self._clock.now()
-        try:
-            await self._database.write(lambda connection: deliveries.hand_back(connection, leases, now))
-        finally:
-            for lease in leases:
-                self._in_hand.give(lease, time.monotonic())
-
-    async def _pause_s(self) -> float:
-        """Return how long to sleep when nothing rings: until the next delivery is due, at most the idle time."""
-        now = self._clock.now()
-        try:
-            due_at = await self._database.read(lambda connection: deliveries.next_due(connection, now))
-        except Unavailable:
-            return 1.0
-        left_s = self._settings.idle_s if due_at is None else (due_at - now) / SECOND
-        return min(max(left_s, 0.001), self._settings.idle_s)
-
-    def offer(self, count: int, domains: Iterable[str]) -> Hold | None:
+    def offer(self, count: int, new: Sequence[NewMessage]) -> Hold | None:
         """Offer to take mail in hand as it is accepted; `taken` ends the offer, whether or not anything came of it."""
-        if not self._ready or self._stopping or not self._in_hand.promise(count, domains):
-            return None
-        return self._settings.hold
+        return self._taking.offer(count, new) if self._ready and not self._stopping else None
 
     def foresee(self, new: Sequence[NewMessage], at: Instant, hold: Hold) -> None:
         """Begin to compose what is being accepted, where nothing else waits for that."""
@@ -211,7 +175,7 @@ class Sending:
     def _begin_arrived(self) -> None:
         """Begin what one commit brought as one batch, however many requests it came from."""
         leases, self._arrived = self._arrived, []
-        self._errands.start(self._hand_back(leases) if self._stopping else self._batch(leases))
+        self._errands.start(self._taking.hand_back(leases) if self._stopping else self._batch(leases))
 
     # --- compose -----------------------------------------------------------------------------------------------------
 
@@ -284,8 +248,9 @@ class Sending:
             trouble = Trouble.POISON if outcome.code == POISON else Trouble.COMPOSITION
             await self._judge(lease, dressed.stream, self._not_begun(trouble, outcome.detail))
             return
+        turn = Turn(lease.project_id, lease.domain, dressed.stream.kind)
         attempt = await self._deliverer.deliver(
-            self._router.route(lease), outcome, before_dot=lambda: self._before_dot(lease)
+            self._router.route(lease), outcome, before_dot=lambda: self._before_dot(lease), turn=turn
         )
         await self._judge(lease, dressed.stream, attempt, outcome, dressed.recipe)
 
@@ -311,6 +276,7 @@ class Sending:
         if attempt.phase is Phase.DOT and digest is not None:
             self._journal.result(Note(lease.delivery_id, lease.attempt, msgspec.Raw(document), digest.hex(), recipe))
         verdict = judge(attempt, lease, stream, now=self._clock.now(), chance=self._chance(), policy=self._policy)
+        self._shaping.settled(lease, stream.kind, attempt, verdict)
         await self._settle(lease, verdict, attempt, document, digest, recipe)
 
     async def _settle(

@@ -54,8 +54,8 @@ class Hands:
     came: list[tuple[int, list[str]]] = field(default_factory=list)
     foreseen: list[list[str]] = field(default_factory=list)
 
-    def offer(self, count, domains):
-        self.offers.append((count, set(domains)))
+    def offer(self, count, new):
+        self.offers.append((count, {delivery.domain for one in new for delivery in one.deliveries}))
         return HOLD if self.willing else None
 
     def foresee(self, new, at, hold):

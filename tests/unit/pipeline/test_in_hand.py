@@ -1,23 +1,61 @@
-"""What a node has in hand: bounded, and no domain that stands still keeps the others out."""
+"""What a node has in hand: bounded, and neither a site that stands still nor a project that floods keeps others out."""
 
+from dataclasses import dataclass, field
+
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from leases import make_lease
+from postroad.model.ids import ProjectId
+from postroad.model.project import Project
 from postroad.pipeline.in_hand import InHand
+from postroad.pipeline.shaping.limits import Book, Limits
+from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.turns import Turns
+from stores import START, CountingMint, StillClock, new_message
+
+CLOCK = StillClock()
+MINTS = CountingMint(CLOCK)
+PROJECT = Project(id=ProjectId("prj_1"), name="one", created_at=START)
+OTHER = Project(id=ProjectId("prj_2"), name="two", created_at=START)
 
 
-def leases(count, domain="x.test"):
-    return [make_lease(domain=domain) for _ in range(count)]
+def make(most, suspensions=None, **limits):
+    given = {"connections": 10, "messages_per_second": 1e6} | limits
+    shaping = Shaping(Book(Limits(**given)), clock=CLOCK, chance=lambda: 0.0)
+    return InHand(most, shaping, suspensions, CLOCK)
+
+
+class Numbers:
+    """Leases are told apart by their numbers."""
+
+    def __init__(self):
+        self.last = 0
+
+    def leases(self, count, domain="x.test", **changes):
+        self.last += count
+        return [make_lease(self.last - n, domain=domain, **changes) for n in range(count)]
+
+
+leases = Numbers().leases
+
+
+def mail(count=1, domain="x.test", project=PROJECT):
+    return [new_message(MINTS, project, f"r{n}@{domain}") for n in range(count)]
+
+
+def promise(hand, count, domain="x.test", now_s=0.0, project=PROJECT):
+    return hand.promise(count, mail(count, domain, project), now_s)
 
 
 def test_an_empty_hand_has_room_for_all_it_may_hold():
-    assert InHand(100).room == 100
+    assert make(100).room == 100
 
 
 def test_room_is_not_offered_until_it_is_worth_a_lease():
-    hand = InHand(100)
+    hand = make(100)
     hand.take(leases(75))
     assert hand.room == 25
     hand.take(leases(1))
@@ -25,7 +63,7 @@ def test_room_is_not_offered_until_it_is_worth_a_lease():
 
 
 def test_a_hand_that_was_full_says_when_there_is_room_again():
-    hand, held = InHand(100), [lease for n in range(100) for lease in leases(1, f"d{n}.test")]
+    hand, held = make(100), leases(100)
     hand.take(held)
     assert hand.room == 0
     told = [hand.give(lease, 0.0) for lease in held]
@@ -35,55 +73,75 @@ def test_a_hand_that_was_full_says_when_there_is_room_again():
 
 
 def test_a_promise_keeps_its_room_until_it_ends():
-    hand = InHand(10)
-    assert hand.promise(6, ["x.test"])
-    assert not hand.promise(5, ["x.test"])
+    hand = make(10)
+    assert promise(hand, 6)
+    assert not promise(hand, 5)
     assert hand.room == 4
     hand.keep(6)
-    assert hand.promise(10, ["x.test"])
+    assert promise(hand, 10)
 
 
-def test_a_domain_that_stands_still_gets_a_small_share():
-    hand = InHand(10_000)
-    assert hand.full(0.0) == ()
-    hand.take(leases(63, "slow.test"))
-    assert hand.full(0.0) == ()
-    hand.take(leases(1, "slow.test"))
-    assert hand.full(0.0) == ("slow.test",)
-    assert not hand.promise(1, ["ok.test", "slow.test"])
-    assert hand.promise(1, ["ok.test"])
+def test_a_site_that_stands_still_gets_a_small_share():
+    hand = make(10_000)
+    hand.take(leases(64, "slow.test"))
+    assert not promise(hand, 1, "slow.test")
+    assert not hand.promise(2, mail(1, "ok.test") + mail(1, "slow.test"), 0.0)
+    assert promise(hand, 1, "ok.test")
 
 
-def test_a_domain_that_moves_may_have_as_many_as_it_moved_in_a_second():
-    hand, held = InHand(10_000), leases(500, "fast.test")
+def test_while_others_wait_a_project_is_promised_no_more_than_its_share():
+    hand = make(100)
+    hand.fell_short([], frozenset({"prj_2", "prj_3"}))
+    hand.take(leases(33))
+    assert not promise(hand, 1)
+    assert promise(hand, 1, project=OTHER)
+    hand.fell_short([], frozenset())
+    assert promise(hand, 1)
+
+
+def test_while_others_wait_a_part_of_the_hand_is_left_for_the_queue():
+    hand = make(100)
+    hand.fell_short([], frozenset({"prj_3"}))
+    hand.take([lease for n in range(3) for lease in leases(25, f"d{n}.test", project_id=f"prj_{n + 5}")])
+    assert not promise(hand, 1)
+
+
+@dataclass
+class Suspended:
+    subjects: set = field(default_factory=set)
+
+    def find(self, *subject):
+        return object() if self.subjects & set(subject) else None
+
+
+def test_what_is_suspended_is_not_taken_in_hand():
+    hand = make(100, Suspended({"x.test"}))
+    assert not promise(hand, 1)
+    assert promise(hand, 1, "y.test")
+
+
+def test_a_site_that_fell_short_rings_when_half_of_it_is_settled():
+    hand, held = make(10_000), leases(64, "slow.test")
     hand.take(held)
-    for lease in held[:300]:
-        hand.give(lease, 10.0)
-    assert hand.full(10.5) == ()
-    hand.take(leases(100, "fast.test"))
-    assert hand.full(10.5) == ("fast.test",)
-    assert hand.full(11.2) == ("fast.test",)
-    for lease in held[300:]:
-        hand.give(lease, 11.3)
-    assert hand.full(11.4) == ()
-
-
-def test_what_moved_long_ago_does_not_count():
-    hand, held = InHand(10_000), leases(300, "once.test")
-    hand.take(held)
-    for lease in held[:200]:
-        hand.give(lease, 10.0)
-    assert hand.full(10.9) == ()
-    assert hand.full(13.0) == ("once.test",)
-
-
-def test_a_domain_that_was_held_back_rings_when_half_its_share_is_free():
-    hand, held = InHand(10_000), leases(64, "slow.test")
-    hand.take(held)
-    assert hand.full(0.0) == ("slow.test",)
+    site = hand._shaping.site("slow.test")
+    hand.fell_short([site], frozenset())
     told = [hand.give(lease, 0.0) for lease in held]
     assert told.count(True) == 1
     assert told.index(True) == 31
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_counted_in_is_counted_out_where_it_was_counted(known):
+    hand, held = make(100), leases(3)
+    site = hand._shaping.site("mx.test") if known else hand._shaping.site("x.test")
+    if known:
+        hand._shaping.learn("prj_1", "x.test", "live", site)
+    hand.take(held)
+    assert site.held == 3
+    hand._shaping.learn("prj_1", "x.test", "live", hand._shaping.site("elsewhere.test"))
+    for lease in held:
+        hand.give(lease, 0.0)
+    assert (site.held, hand._shaping.site("elsewhere.test").held) == (0, 0)
 
 
 class Hand(RuleBasedStateMachine):
@@ -91,12 +149,13 @@ class Hand(RuleBasedStateMachine):
 
     @initialize(most=st.integers(1, 200))
     def begin(self, most):
-        self.most, self.hand = most, InHand(most)
-        self.held, self.promises, self.now_s = [], [], 0.0
+        self.most, self.hand = most, make(most)
+        self.turns = Turns(self.hand._shaping, None, CLOCK)
+        self.held, self.promises, self.now_s, self.numbers = [], [], 0.0, Numbers()
 
     @rule(count=st.integers(1, 50), domain=st.sampled_from(["a.test", "b.test"]))
     def promise(self, count, domain):
-        if self.hand.promise(count, [domain]):
+        if promise(self.hand, count, domain, self.now_s):
             self.promises.append((count, domain))
 
     @precondition(lambda self: self.promises)
@@ -109,12 +168,11 @@ class Hand(RuleBasedStateMachine):
 
     @rule(share=st.floats(0, 1), domain=st.sampled_from(["a.test", "b.test", "c.test"]))
     def lease(self, share, domain):
-        room = self.hand.room
-        if room and domain not in self.hand.full(self.now_s):
+        if room := self.hand.room:
             self.take(int(room * share), domain)
 
     def take(self, count, domain):
-        new = leases(count, domain)
+        new = self.numbers.leases(count, domain)
         self.hand.take(new)
         self.held += new
 
@@ -133,6 +191,7 @@ class Hand(RuleBasedStateMachine):
         if hasattr(self, "hand"):
             assert self.hand.total == len(self.held) <= self.most
             assert 0 <= self.hand.room <= self.most - self.hand.total
+            assert sum(site.held for site in self.hand._shaping) == len(self.held)
 
     def teardown(self):
         if hasattr(self, "hand"):
@@ -141,7 +200,6 @@ class Hand(RuleBasedStateMachine):
             for lease in self.held:
                 self.hand.give(lease, self.now_s)
             assert self.hand.room == self.most
-            assert self.hand.full(self.now_s) == ()
 
 
 TestAnyOrder = Hand.TestCase

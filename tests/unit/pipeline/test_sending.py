@@ -23,7 +23,10 @@ from postroad.pipeline.outcomes.judge import Policy
 from postroad.pipeline.press import PressInside
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.routing import Router
-from postroad.pipeline.sending import Sending, SendingSettings
+from postroad.pipeline.sending import Sending
+from postroad.pipeline.shaping.limits import Book, Limits
+from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.taking import TakingSettings
 from postroad.store import bulk, events
 from postroad.store.blobs import Blobs
 from postroad.store.deliveries import LeaseRequest, lease
@@ -52,7 +55,7 @@ class Postman:
         self.gate.set()
         self.at_work = 0
 
-    async def deliver(self, route, composed, *, before_dot=None):
+    async def deliver(self, route, composed, *, before_dot=None, turn=None):
         self.at_work += 1
         await self.gate.wait()
         answer = self.answers.get(composed.rcpt_to, OK)
@@ -142,7 +145,8 @@ class Post:
             policy=Policy(),
             due=self.due,
             told=self.told,
-            settings=SendingSettings(hold=Hold(node=node, boot=f"run-{next(self.runs)}", duration=HOUR), **given),
+            shaping=Shaping(Book(Limits()), clock=self.clock, chance=lambda: 0.5),
+            settings=TakingSettings(hold=Hold(node=node, boot=f"run-{next(self.runs)}", duration=HOUR), **given),
         )
         return self.sending
 
@@ -365,24 +369,28 @@ async def test_a_stop_hands_back_what_has_not_begun_its_dot(post):
     assert post.postman.carried == []
 
 
+def any_message(post):
+    return new_message(post.mints, post.project, "ann@x.test")
+
+
 async def test_a_role_that_stops_takes_nothing_in_hand(post):
     async with post.working() as sending:
         async with asyncio.timeout(10):
-            while sending.offer(1, ["x.test"]) is None:
+            while sending.offer(1, [any_message(post)]) is None:
                 await asyncio.sleep(0.005)
         sending.taken(1, ())
-    assert sending.offer(1, ["x.test"]) is None
+    assert sending.offer(1, [any_message(post)]) is None
 
 
 async def test_nothing_is_taken_in_hand_before_the_past_is_settled(post):
-    assert post.begin().offer(1, ["x.test"]) is None
+    assert post.begin().offer(1, [any_message(post)]) is None
     post.journal.close()
 
 
 async def test_what_is_offered_and_taken_is_sent(post):
     async with post.working() as sending:
         async with asyncio.timeout(10):
-            while (hold := sending.offer(1, ["x.test"])) is None:
+            while (hold := sending.offer(1, [any_message(post)])) is None:
                 await asyncio.sleep(0.005)
         new = new_message(post.mints, post.project, "ann@x.test")
         new = msgspec.structs.replace(new, content=encode_content(CONTENT))
@@ -394,17 +402,17 @@ async def test_what_is_offered_and_taken_is_sent(post):
 # --- foresight -------------------------------------------------------------------------------------------------------
 
 
-async def offered(sending):
+async def offered(post, sending):
     """Return the hold of an offer, once the role makes one."""
     async with asyncio.timeout(10):
-        while (hold := sending.offer(1, ["x.test"])) is None:
+        while (hold := sending.offer(1, [any_message(post)])) is None:
             await asyncio.sleep(0.005)
     return hold
 
 
 async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_commit(post):
     async with post.working() as sending:
-        hold = await offered(sending)
+        hold = await offered(post, sending)
         new = msgspec.structs.replace(
             new_message(post.mints, post.project, "ann@x.test"), content=encode_content(CONTENT)
         )
@@ -424,13 +432,13 @@ async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_c
 
 async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
     async with post.working() as sending:
-        hold = await offered(sending)
+        hold = await offered(post, sending)
         new = new_message(post.mints, post.project, "ann@x.test")
         sending.foresee([new], START, hold)
         sending.taken(1, (), [new])
         (delivery,) = post.post("bob@x.test")
         await post.until(delivery, "delivered")
-        again = await offered(sending)
+        again = await offered(post, sending)
         sending.foresee([new], START, again)  # a place was left for it
         sending.taken(1, (), [new])
     assert [composed.rcpt_to for _, composed in post.postman.carried] == ["bob@x.test"]
@@ -438,7 +446,7 @@ async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
 
 async def test_foresight_that_fails_is_done_again_in_the_open(post):
     async with post.working() as sending:
-        hold = await offered(sending)
+        hold = await offered(post, sending)
         new = msgspec.structs.replace(new_message(post.mints, post.project, "ann@x.test"), content=b"no content")
         asked = acceptance(post.project, new, hold=hold)
         sending.foresee([new], asked.at, hold)
@@ -449,7 +457,7 @@ async def test_foresight_that_fails_is_done_again_in_the_open(post):
 
 async def test_many_recipients_and_scheduled_mail_are_not_foreseen(post):
     async with post.working() as sending:
-        hold = await offered(sending)
+        hold = await offered(post, sending)
         many = new_message(post.mints, post.project, *[f"p{n}@x.test" for n in range(5)])
         later = new_message(post.mints, post.project, "ann@x.test", send_at=after(START, HOUR))
         for new in (many, later):

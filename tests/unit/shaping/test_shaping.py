@@ -80,7 +80,7 @@ def test_no_more_is_taken_than_the_rate_will_carry_soon(clock):
     site.begin(site.kind(MAIL))
     site.messages.tokens = -1.0
     assert site.room(MAIL, "prj_1", clock.now(), 0.0) == 0
-    assert site.wait_us(MAIL, clock.now()) == 2 * SECOND
+    assert site.wait_us(MAIL, clock.now(), 0.0) == 2 * SECOND
 
 
 def test_where_mail_went_is_where_the_next_is_counted(shaping):
@@ -109,7 +109,7 @@ def test_five_failures_to_connect_in_a_row_suspend_the_site_for_all_mail(shaping
     assert stopped == ["mx.test"]
     assert site.room(MAIL, "prj_1", clock.now(), 0.0) == 0
     assert site.room(NEWS, "prj_2", clock.now(), 0.0) == 0
-    assert site.wait_us(MAIL, clock.now()) == MINUTE
+    assert site.wait_us(MAIL, clock.now(), 0.0) == MINUTE
     assert shaping.changes[-1].sentence == "Suspended for 1.0 minutes because of The connection was refused."
 
 
@@ -139,7 +139,7 @@ def test_a_probe_that_fails_doubles_the_pause(shaping, clock):
     clock.pass_by(MINUTE)
     assert site.room(MAIL, "prj_1", clock.now(), 60.0) == 1
     hear(shaping, REFUSED)
-    assert site.wait_us(MAIL, clock.now()) == 2 * MINUTE
+    assert site.wait_us(MAIL, clock.now(), 0.0) == 2 * MINUTE
 
 
 def test_a_throttled_broadcast_does_not_slow_what_is_transactional(shaping, clock):

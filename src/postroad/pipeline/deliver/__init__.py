@@ -11,7 +11,7 @@ or reads a message's content.
 """
 
 from postroad.pipeline.deliver.deliverer import Deliverer
-from postroad.pipeline.deliver.settings import BeforeDot, DeliverSettings
+from postroad.pipeline.deliver.settings import BeforeDot, DeliverSettings, Turn
 from postroad.pipeline.deliver.tls import TlsContexts
 
-__all__ = ["BeforeDot", "DeliverSettings", "Deliverer", "TlsContexts"]
+__all__ = ["BeforeDot", "DeliverSettings", "Deliverer", "TlsContexts", "Turn"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,8 +50,8 @@ class SenderGate(Protocol):
 class Hands(Protocol):
     """The delivery role: it may take mail in hand in the same transaction that accepts it."""
 
-    def offer(self, count: int, domains: Iterable[str]) -> Hold | None:
-        """Return the hold to lease `count` deliveries under, or None when there is no room for them."""
+    def offer(self, count: int, new: Sequence[NewMessage]) -> Hold | None:
+        """Return the hold to lease the `count` deliveries of `new` under, or None when there is no room for them."""
         ...
 
     def foresee(self, new: Sequence[NewMessage], at: Instant, hold: Hold) -> None:
@@ -225,7 +225,7 @@ class Intake:
     def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
         if self._hands is None or caller.project.paused_at is not None:
             return None
-        return self._hands.offer(count, {delivery.domain for one in new for delivery in one.deliveries})
+        return self._hands.offer(count, new)
 
     async def _prepare(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage:
         return await self._admit(caller, draft, read(draft, self._limits, now), now)

@@ -67,6 +67,7 @@ class Controller:
         """Halve the connections, and pause when that has not helped."""
         self._count()
         because = because[:_BECAUSE_CHARACTERS]
+        self.breaker.look(now)
         if self.breaker.flow is Flow.PROBING:
             self._open(now, chance, because)
             return
@@ -80,6 +81,7 @@ class Controller:
         """Count a refusal of what we are: with more than half of a hundred, stop before it gets worse."""
         self.blocked += 1
         self._count()
+        self.breaker.look(now)
         if self.breaker.flow is Flow.PROBING or (self.blocked > _BLOCKED_MOST and self.breaker.flow is Flow.FLOWING):
             self.blocked = self.seen = 0
             self._open(now, chance, because[:_BECAUSE_CHARACTERS])
@@ -87,6 +89,7 @@ class Controller:
     def broken(self, now: Instant, chance: float, because: str) -> None:
         """Take one connection away: conversations that break off are not made better by more of them."""
         self._count()
+        self.breaker.look(now)
         if self.breaker.flow is Flow.PROBING:
             self._open(now, chance, because)
         else:

@@ -91,6 +91,10 @@ class Shaping:
         found = self._found.get((project, domain, mode))
         return self.site(domain, domain=domain, project=project) if found is None else found
 
+    def look(self, project: str, domain: str, mode: str) -> Site | None:
+        """Return the same, or None where nothing is known at all. Any thread may ask."""
+        return self._found.get((project, domain, mode)) or self._sites.get(domain)
+
     def learn(self, project: str, domain: str, mode: str, site: Site) -> None:
         """Note where mail goes."""
         if len(self._found) >= _DOMAINS:

@@ -192,18 +192,21 @@ class Site:
     # What the queue may bring
 
     def room(self, kind: StreamKind, project: str, now: Instant, now_s: float) -> int:
-        """Return how many more messages of a kind are worth taking from the queue."""
-        if self.held_until > now or self.held_projects.get(project, 0) > now:
+        """Return how many more messages of a kind are worth taking from the queue; any thread may ask."""
+        if self.held_until > now or self.held_projects.get(project, 0) > now or self.connections == 0:
             return 0
-        controller = self.kind(kind)
-        window = self.window(controller, now)
-        if window == 0 or self.connections == 0:
-            return 0
-        if self._probing(controller):
-            return max(1 - self.held, 0)
-        self._turn(now_s)
-        share = max(self._moved, self._moved_before, window * _STUMBLED_SHARE if self.troubled else _SHARE)
-        by_rate = int(self.messages.fill(now_s) + self.messages.rate * _AHEAD_S)
+        controller = self.kinds.get(kind)
+        breakers = (self.breaker,) if controller is None else (self.breaker, controller.breaker)
+        shut = [each for each in breakers if each.flow is not Flow.FLOWING]
+        if shut:
+            closed = any(each.flow is Flow.SUSPENDED and each.until > now for each in shut)
+            return 0 if closed else max(1 - self.held, 0)
+        window = self.limits.start if controller is None else controller.window
+        fresh = now_s - self._window_began_s < 2 * _WINDOW_S
+        moved = max(self._moved, self._moved_before) if fresh else 0
+        share = max(moved, window * _STUMBLED_SHARE if self.troubled else _SHARE)
+        messages = self.messages
+        by_rate = int(messages.tokens + (now_s - messages.at_s + _AHEAD_S) * messages.rate)
         return max(min(share, by_rate) - self.held, 0)
 
     def take(self) -> None:
@@ -216,13 +219,13 @@ class Site:
         self._turn(now_s)
         self._moved += 1
 
-    def wait_us(self, kind: StreamKind, now: Instant) -> int:
-        """Return about how long until there is room, when there is none now."""
-        controller = self.kind(kind)
-        until = max(
-            [self.held_until]
-            + [each.until for each in (self.breaker, controller.breaker) if each.flow is Flow.SUSPENDED]
-        )
+    def wait_us(self, kind: StreamKind, now: Instant, now_s: float) -> int:
+        """Return how long until there is room by time alone; 0 when something under way has to end first."""
+        until = self.held_until
+        for each in (self.breaker, self.kind(kind).breaker):
+            if each.flow is Flow.SUSPENDED and each.until > until:
+                until = each.until
+        self.messages.fill(now_s)
         by_rate = int((self.messages.wait_s() - _AHEAD_S) * SECOND)
         return max(until - now, by_rate, 0)
 
@@ -238,6 +241,7 @@ class Site:
     def unreachable(self, now: Instant, chance: float, because: str) -> None:
         """Count a conversation that did not come about; too many in a row mean that the site is away."""
         self.failures += 1
+        self.breaker.look(now)
         if self.breaker.flow is Flow.PROBING or (self.failures >= _UNREACHABLE and self.breaker.flow is Flow.FLOWING):
             self.breaker.trip(now, chance, because)
             minutes = (self.breaker.until - now) / MINUTE
@@ -264,9 +268,6 @@ class Site:
             self.messages.rate = self.rate
             self._say(What.RESUMED, "The time for which it was slowed down is over")
         return slow
-
-    def _probing(self, controller: Controller) -> bool:
-        return self.breaker.flow is Flow.PROBING or controller.breaker.flow is Flow.PROBING
 
     def _say(self, what: What, sentence: str) -> None:
         self.changed = True
