@@ -17,6 +17,7 @@ from typer.main import get_command
 from postroad.cli import server
 from postroad.cli.accounts import key_app, project_app
 from postroad.cli.mail import send
+from postroad.cli.queue import queue_app
 from postroad.cli.senders import domain_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
@@ -35,12 +36,13 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (server.dev, server.serve, send, server.doctor, server.queue, server.migrate, server.version):
+    for command in (server.dev, server.serve, send, server.doctor, server.migrate, server.version):
         app.command()(command)
     for name, group in (
         ("project", project_app),
         ("key", key_app),
         ("domain", domain_app),
+        ("queue", queue_app),
         ("suppression", suppression_app),
         ("webhook", webhook_app),
         ("config", server.config_app),

@@ -82,6 +82,14 @@ def point_in_time(text: str, clock: Callable[[], datetime] = lambda: datetime.no
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def span_s(text: str) -> int:
+    """Return the seconds of a span such as `90m` or `30d`."""
+    span = _SPAN.fullmatch(text)
+    if not span:
+        raise UsageFlawError(f"{text!r} is not a span; write 90s, 15m, 2h, 30d or 1w.")
+    return int(timedelta(**{_UNITS[span[2]]: int(span[1])}).total_seconds())
+
+
 def contents(text: str) -> str:
     """Return a text as it is, from a file when it is `@FILE`, or from standard input when it is `-`."""
     if text == "-":

@@ -70,11 +70,6 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def queue(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show how many deliveries are in which state, and what waits for whom."""
-    tell(ask(config, "queue"), as_json=as_json)
-
-
 def version(as_json: AsJson = False) -> None:
     """Show the versions of Postroad and of Python."""
     tell({"postroad": __version__, "python": platform.python_version()}, as_json=as_json)

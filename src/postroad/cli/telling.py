@@ -11,6 +11,7 @@ from postroad.cli.asking import Operation, rows
 if TYPE_CHECKING:
     from rich.console import Console
 
+_BOUNDLESS = 100_000
 _COLOURS = {
     "ok": "green",
     "verified": "green",
@@ -59,6 +60,24 @@ def tell_records(domains: Iterable[Operation]) -> None:
             for part in ("wanted", "found", "change"):
                 for line in _several(record.get(part)):
                     console.print(f"    {part:<7} {line}", markup=False)
+
+
+def tell_queue(found: Sequence[Operation]) -> None:
+    """Print deliveries of the queue, two lines each: where one stands and when it is tried, and why."""
+    console = terminal()
+    if not found:
+        console.print("Nothing of this is in the queue.")
+    for row in found:
+        when = row.get("next_attempt_at") if row.get("state") not in ("held", "sending") else None
+        site = row.get("site")
+        to = f"{row.get('to')}" if str(row.get("to")).endswith(f"@{site}") else f"{row.get('to')} ({site})"
+        head = f"{row.get('state'):<9}  {to}"
+        console.print(f"{head}  {str(when)[:19]}Z" if when else head, markup=False)
+        reason, waits = row.get("reason"), row.get("suspended")
+        why = f"{row.get('class')}: {reason}" if reason else f"attempts: {row.get('attempts')}"
+        console.print(f"           {row.get('id')}  {why}", markup=False)
+        if isinstance(waits, dict):
+            console.print(f"           suspended ({waits.get('cause')}): {waits.get('reason')}", markup=False)
 
 
 def tell_findings(findings: Iterable[Operation]) -> None:
@@ -149,7 +168,20 @@ def _table(console: "Console", found: Sequence[Operation]) -> None:
         table.add_column(_words(column), overflow="fold")
     for row in found:
         table.add_row(*(_escaped(_text(row.get(column))) for column in columns))
-    console.print(table, soft_wrap=False)
+    if console.measure(table, options=console.options.update(width=_BOUNDLESS)).maximum > console.width:
+        _records(console, found)
+    else:
+        console.print(table, soft_wrap=False)
+
+
+def _records(console: "Console", found: Sequence[Operation]) -> None:
+    """Print rows that are too wide for a table below one another, each value on a line of its own."""
+    for number, row in enumerate(found):
+        if number:
+            console.print()
+        width = max(len(name) for name in row)
+        for name, value in row.items():
+            console.print(f"{_words(name):<{width}}  {_text(value)}", markup=False)
 
 
 def _escaped(text: str) -> str:

@@ -45,11 +45,13 @@ def overview(connection: Connection, *, destinations: int, most: int = MOST) -> 
     found = bulk.run(connection, f"SELECT state, count(*) FROM {_FIRST} GROUP BY state", (most,))  # noqa: S608 - texts of ours
     counts = {State(name): int(count) for name, count in found}
     sending = bulk.run(connection, "SELECT count(*) FROM deliveries WHERE state = 'sending'")
+    held = bulk.run(connection, "SELECT count(*) FROM deliveries WHERE state = 'held'")
     first = bulk.run(connection, f"SELECT min(next_at) FROM deliveries WHERE {_WAITING}")  # noqa: S608 - texts of ours
     return Overview(
         states={
             **{state: counts.get(state, 0) for state in (State.SCHEDULED, State.QUEUED, State.DEFERRED)},
             State.SENDING: int(sending[0][0]),
+            State.HELD: int(held[0][0]),
         },
         complete=sum(counts.values()) < most,
         first_due_at=None if first[0][0] is None else Instant(first[0][0]),

@@ -139,13 +139,16 @@ def page(connection: Connection, wanted: Filter, *, after: str = "", limit: int 
     """
     sections = [section for section in _SECTIONS if set(section.states) & set(wanted.states)]
     begin, place = _placed(after)
+    found: list[Queued] = []
     for section in sections:
         if section.order < begin:
             continue
-        found, last = _look(connection, section, wanted, place if section.order == begin else None, limit, look)
-        if found or last is not None:
-            return Page(found=found, next=last or _following(sections, section))
-    return Page(found=[], next=None)
+        behind = place if section.order == begin else None
+        more, last = _look(connection, section, wanted, behind, limit - len(found), look)
+        found += more
+        if last is not None:
+            return Page(found=found, next=last)
+    return Page(found=found, next=None)
 
 
 def count_sending(connection: Connection, wanted: Filter) -> int:
@@ -289,12 +292,6 @@ def _behind(section: _Section, place: tuple[int, str] | None) -> tuple[str, tupl
 
 def _cursor(section: _Section, key: int | None, identifier: str) -> str:
     return f"{section.order}.{key or 0}.{identifier}"
-
-
-def _following(sections: Sequence[_Section], section: _Section) -> str | None:
-    """Return the cursor of the section behind one that is at its end."""
-    place = sections.index(section) + 1
-    return f"{sections[place].order}.0." if place < len(sections) else None
 
 
 def _placed(cursor: str) -> tuple[int, tuple[int, str] | None]:

@@ -40,7 +40,8 @@ def stored(settings, function):
 
 
 def test_every_operation_of_the_command_line_is_there():
-    names = """migrate doctor queue project.create project.list key.create key.list key.revoke domain.create
+    names = """queue.list queue.count queue.show queue.change queue.suspend queue.resume queue.suspensions
+        migrate doctor queue project.create project.list key.create key.list key.revoke domain.create
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove
         suppression.import webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
         webhook.remove webhook.replay"""
@@ -55,7 +56,7 @@ def test_migrate_says_at_which_step_the_schema_stands(told):
 
 def test_an_empty_queue_is_told(told):
     assert told("queue") == {
-        "states": {"scheduled": 0, "queued": 0, "deferred": 0, "sending": 0},
+        "states": {"scheduled": 0, "queued": 0, "deferred": 0, "sending": 0, "held": 0},
         "complete": True,
         "oldest_due_s": None,
         "destinations": [],
@@ -66,7 +67,7 @@ def test_the_queue_says_what_waits_for_whom(told):
     told("message.send", message={**MAIL, "to": ["x@b.example", "y@b.example", "z@c.example"]})
     told("message.send", message={**MAIL, "to": "z@d.example", "send_at": "2026-12-01T00:00:00Z"})
     answer = told("queue")
-    assert answer["states"] == {"scheduled": 1, "queued": 3, "deferred": 0, "sending": 0}
+    assert answer["states"] == {"scheduled": 1, "queued": 3, "deferred": 0, "sending": 0, "held": 0}
     assert [(each["domain"], each["waiting"], each["deferred"]) for each in answer["destinations"]] == [
         ("b.example", 2, 0),
         ("c.example", 1, 0),

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from postroad.app.administration import accounts, hooks, installation, mail, sending_domains, suppressing
+from postroad.app.administration import (
+    accounts,
+    hooks,
+    installation,
+    mail,
+    queueing,
+    sending_domains,
+    suppressing,
+)
 from postroad.app.administration.operation import Operation, Prepared
 from postroad.model.errors import Refused
 
@@ -17,6 +25,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         **sending_domains.OPERATIONS,
         **mail.OPERATIONS,
         **suppressing.OPERATIONS,
+        **queueing.OPERATIONS,
         **hooks.OPERATIONS,
     }
 )

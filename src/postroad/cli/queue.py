@@ -1,0 +1,230 @@
+"""The queue: what waits and why; hold it, let it go on, end it; make a site or a project wait."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postroad.cli.asking import AsJson, ConfigFile, Operation, UsageFlawError, ask, point_in_time, rows, span_s
+from postroad.cli.telling import tell, tell_json, tell_queue, terminal
+
+queue_app = typer.Typer(help="What waits to be sent, and why; hold it, let it go on, or end it.")
+OfProject = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="Only this project; otherwise all.", show_default=False)
+]
+OfSite = Annotated[str | None, typer.Option("--site", metavar="SITE", help="Only this site, as `count` names it.")]
+OfDomain = Annotated[str | None, typer.Option("--domain", metavar="DOMAIN", help="Only this recipient domain.")]
+OfStream = Annotated[str | None, typer.Option("--stream", metavar="NAME", help="Only this stream.")]
+OfState = Annotated[
+    list[str] | None,
+    typer.Option("--state", metavar="STATE", help="scheduled, queued, deferred, held, sending; may be repeated."),
+]
+OfClass = Annotated[
+    str | None, typer.Option("--class", metavar="CLASS", help="Only what this kept back last, such as mailbox_full.")
+]
+Older = Annotated[str | None, typer.Option("--older-than", metavar="SPAN", help="Accepted so long ago, such as 2h.")]
+OfMessage = Annotated[str | None, typer.Option("--message", metavar="ID", help="Only this message.")]
+ToAddress = Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="Only this recipient.")]
+Note = Annotated[str, typer.Option("--note", help="Why; kept with the deliveries and in the audit.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
+All = Annotated[bool, typer.Option("--all", help="Everything; needed when nothing else says what is meant.")]
+
+
+@queue_app.callback(invoke_without_command=True)
+def queue(context: typer.Context, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Show how many deliveries are in which state, and what waits for whom."""
+    if context.invoked_subcommand is None:
+        tell(ask(config, "queue"), as_json=as_json)
+
+
+@queue_app.command("list")
+def list_all(
+    project: OfProject = None,
+    site: OfSite = None,
+    domain: OfDomain = None,
+    stream: OfStream = None,
+    state: OfState = None,
+    cls: OfClass = None,
+    older_than: Older = None,
+    message: OfMessage = None,
+    to: ToAddress = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Continue a listing there.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what waits: what is being sent, what is due next, what is held."""
+    which = _which(project, site, domain, stream, state, cls, older_than, message, to)
+    answer = ask(config, "queue.list", {**which, "limit": limit, "after": after})
+    if as_json:
+        tell_json(answer)
+        return
+    tell_queue(rows(answer))
+    if answer.get("next"):
+        typer.echo(f"There is more: --after {answer['next']}")
+
+
+@queue_app.command("count")
+def count(
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHAT", help="site, domain, project, stream, state or class.")
+    ] = "site",
+    project: OfProject = None,
+    site: OfSite = None,
+    domain: OfDomain = None,
+    stream: OfStream = None,
+    state: OfState = None,
+    cls: OfClass = None,
+    older_than: Older = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what waits, the most first."""
+    which = _which(project, site, domain, stream, state, cls, older_than, None, None)
+    tell(ask(config, "queue.count", {**which, "by": by}), as_json=as_json)
+
+
+@queue_app.command("show")
+def show(
+    delivery: Annotated[str, typer.Argument(help="Identifier of the delivery.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a delivery stands, and why."""
+    tell(ask(config, "queue.show", {"delivery": delivery}), as_json=as_json)
+
+
+def _changing(action: str, help_text: str) -> None:
+    """Add the command that does `action` to what a filter names."""
+
+    def command(
+        project: OfProject = None,
+        site: OfSite = None,
+        domain: OfDomain = None,
+        stream: OfStream = None,
+        state: OfState = None,
+        cls: OfClass = None,
+        older_than: Older = None,
+        message: OfMessage = None,
+        to: ToAddress = None,
+        everything: All = False,
+        note: Note = "",
+        dry_run: DryRun = False,
+        config: ConfigFile = None,
+        as_json: AsJson = False,
+    ) -> None:
+        which = _which(project, site, domain, stream, state, cls, older_than, message, to)
+        if not which and not everything:
+            raise UsageFlawError("Say which deliveries are meant, or --all.")
+        arguments: Operation = {**which, "action": action, "note": note, "dry_run": dry_run}
+        tell({"dry_run": dry_run, **_in_parts(config, arguments, as_json=as_json)}, as_json=as_json)
+
+    command.__doc__ = help_text
+    queue_app.command(action, help=help_text)(command)
+
+
+_changing("hold", "Hold what waits until it is released.")
+_changing("release", "Let what is held go on; the time to give up moves by as long as it was held.")
+_changing("requeue", "Try what waits again now; what is scheduled only with --state scheduled.")
+_changing("cancel", "End what waits or is held; nothing of it is sent.")
+_changing("bounce", "End what waits or is held as undeliverable; no address is suppressed.")
+
+
+@queue_app.command("suspend")
+def suspend(
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="A site, or a recipient domain.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="A project.")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", metavar="NAME", help="A stream of the project.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="RFC 3339 time, or a span from now such as 2h.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever somebody asks.")] = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make mail wait, to a site, of a project, of a stream, or of these together."""
+    arguments: Operation = {
+        "site": site,
+        "project": project,
+        "stream": stream,
+        "until": point_in_time(until) if until else None,
+        "reason": reason,
+    }
+    tell(ask(config, "queue.suspend", arguments), as_json=as_json)
+
+
+@queue_app.command("resume")
+def resume(
+    identifier: Annotated[str | None, typer.Argument(metavar="[ID]", help="Identifier of a suspension.")] = None,
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="The site that was suspended.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The project that was.")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", metavar="NAME", help="The stream that was.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also what a rule or the guard has suspended.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let go on what was suspended: by identifier, or by the same words with which it was suspended."""
+    if not (identifier or site or project):
+        raise UsageFlawError("Say what is to go on: the identifier of a suspension, --site or --project.")
+    arguments: Operation = {"id": identifier, "site": site, "project": project, "stream": stream, "force": force}
+    tell(ask(config, "queue.resume", arguments), as_json=as_json)
+
+
+@queue_app.command("suspensions")
+def suspensions(project: OfProject = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List what is suspended, why, and until when."""
+    tell(ask(config, "queue.suspensions", {"project": project}), as_json=as_json)
+
+
+def _which(
+    project: str | None,
+    site: str | None,
+    domain: str | None,
+    stream: str | None,
+    state: list[str] | None,
+    cls: str | None,
+    older_than: str | None,
+    message: str | None,
+    to: str | None,
+) -> Operation:
+    """Return the filter that the options make up."""
+    given: Operation = {
+        "project": project,
+        "site": site,
+        "domain": domain,
+        "stream": stream,
+        "states": state or None,
+        "class": cls,
+        "older_than_s": span_s(older_than) if older_than else None,
+        "message": message,
+        "to": to,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _in_parts(config: Path | None, arguments: Operation, *, as_json: bool) -> Operation:
+    """Ask for one part after the other until all is done, and return what became of the whole."""
+    done: Operation = {"operation": "", "matched": 0, "changed": 0, "in_hand": 0, "sample": []}
+    after: object = None
+    with terminal(stderr=True).status("Working") as status:
+        while True:
+            answer = ask(config, "queue.change", {**arguments, "after": after, "operation": done["operation"]})
+            done = _joined(done, answer)
+            after = answer.get("next")
+            if after is None:
+                return done
+            if not as_json:
+                status.update(f"{done['matched']} found, {done['changed']} changed")
+
+
+def _joined(done: Operation, answer: Operation) -> Operation:
+    """Return what became of a change so far, with one part more."""
+    sums = {name: _number(done, name) + _number(answer, name) for name in ("matched", "changed")}
+    sample = rows(done, "sample") or rows(answer, "sample")
+    shown = [{name: row.get(name) for name in ("id", "state", "to", "class")} for row in sample]
+    return {"operation": answer.get("operation"), **sums, "in_hand": answer.get("in_hand"), "sample": shown}
+
+
+def _number(answer: Operation, name: str) -> int:
+    value = answer.get(name)
+    return value if isinstance(value, int) else 0
