@@ -20,12 +20,14 @@ from sqlalchemy import (
 
 from postroad.store.metadata import metadata
 from postroad.store.schema_inbound import inbound_mail, late_facts
+from postroad.store.schema_shaping import nodes, shaping_changes, site_pins, site_states
 from postroad.store.schema_traffic import domain_sites, suspensions
 
 __all__ = [
-    "api_keys", "attempts", "audit", "blob_uses", "deliveries", "dkim_keys", "domain_sites", "domains", "events",
-    "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages", "metadata", "projects",
-    "server_facts", "streams", "suppressions", "suspensions", "webhook_deliveries", "webhooks",
+    "api_keys", "attempts", "audit", "blob_uses", "broken_tls", "deliveries", "dkim_keys", "domain_sites", "domains",
+    "events", "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages", "metadata", "nodes",
+    "projects", "server_facts", "shaping_changes", "site_pins", "site_states", "streams", "sts_policies",
+    "suppressions", "suspensions", "tls_sessions", "webhook_deliveries", "webhooks",
 ]  # fmt: skip
 
 # --- slowly changing -------------------------------------------------------------------------------------------------
