@@ -10,8 +10,9 @@ from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
-from postroad.app.unsubscribing import Unsubscribing
 from postroad.app.traffic import shaping_of
+from postroad.app.transporting import contexts_of, knowledge, transport_of
+from postroad.app.unsubscribing import Unsubscribing
 from postroad.config import Settings, split_endpoint
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
@@ -20,6 +21,7 @@ from postroad.features.egress.network import dns_resolver
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.model.clock import SECOND
@@ -35,8 +37,8 @@ from postroad.pipeline.routing import Router
 from postroad.pipeline.sending import Sending
 from postroad.pipeline.shaping.shaping import Shaping
 from postroad.pipeline.suspensions import Suspensions
-from postroad.store import migrate
 from postroad.pipeline.taking import TakingSettings
+from postroad.store import migrate
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.room import Room
@@ -58,8 +60,8 @@ async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) 
         SchemaNewer: the store was written by a newer release.
         MasterKeyError: the key file of `postroad dev` cannot be used.
         UnknownProject: a route names a project that there is not.
-    """
         UnusableLimits: the file of limits cannot be used.
+    """
     node = occupy(settings.data.directory, patience_s=patience_s)
     database: Database | None = None
     try:
@@ -118,7 +120,8 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     identifiers, suspensions = await _identifiers(projects), await _suspensions(ground)
     shaping = shaping_of(settings, identifiers, clock, node)
     router = router_of(settings, identifiers, dev=dev)
-    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions)
+    transport, policy_egress = transport_of(settings, database, clock)
+    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport)
     room = _room(settings, database)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
@@ -148,15 +151,23 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         recompose=recompose,
         retention=Retention(database, blobs, clock, settings.retention),
         suspensions=suspensions,
+        shaping=shaping,
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
         suspending=Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring),
+        transport=transport,
+        policy_egress=policy_egress,
     )
 
 
 def _delivery(
-    ground: _Ground, streams: Streams, senders: Senders, router: Router, shaping: Shaping, suspensions: Suspensions
+    ground: _Ground,
+    streams: Streams,
+    senders: Senders,
+    router: Router,
+    shaping: Shaping,
+    suspensions: Suspensions,
+    transport: Transport,
 ) -> tuple[Sending, Recomposer]:
-        shaping=shaping,
     settings, database = ground.settings, ground.database
     outfitter = DevelopmentSenders(senders, settings.data.directory) if ground.dev else senders
     dresser = Dresser(
@@ -174,12 +185,21 @@ def _delivery(
         chance=random.random,
         dresser=dresser,
         press=press,
-        deliverer=Deliverer(_deliver_settings(settings), clock=ground.clock, chance=random.random, shaping=shaping),
+        deliverer=Deliverer(
+            _deliver_settings(settings),
+            clock=ground.clock,
+            chance=random.random,
+            contexts=contexts_of(settings),
+            shaping=shaping,
+            tls=knowledge(transport),
+        ),
         router=router,
         journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),
         policy=_policy(settings),
         due=ground.due,
         told=ground.told,
+        shaping=shaping,
+        suspensions=suspensions,
         settings=_sending_settings(settings, ground.node, shared=database.engine_name == "postgresql"),
     )
     return sending, Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter)
@@ -188,8 +208,6 @@ def _delivery(
 async def _suspensions(ground: _Ground) -> Suspensions:
     """Return the view of what is suspended, as it stands: nothing may be sent before it is known."""
     view = Suspensions(ground.database, ground.clock)
-        shaping=shaping,
-        suspensions=suspensions,
     view.on_change(ground.due.ring)
     await view.refresh()
     return view
@@ -283,6 +301,7 @@ def _deliver_settings(settings: Settings) -> DeliverSettings:
         messages_per_connection=delivery.messages_per_connection,
         messages_per_second=delivery.messages_per_second,
         idle_s=delivery.idle_s,
+        trust_ad=settings.tls.trust_ad,
         timeouts=delivery.timeouts,
     )
 

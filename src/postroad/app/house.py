@@ -12,13 +12,14 @@ from postroad.features.egress import Egress
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.sending import Sending
-from postroad.pipeline.suspensions import Suspensions
 from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.suspensions import Suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.room import Room
@@ -57,15 +58,17 @@ class House:
     suspensions: Suspensions
     queue: Queue
     suspending: Suspending
-    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     shaping: Shaping
-    arrivals: Arrivals
-    inbound: Inbound
+    transport: Transport
+    policy_egress: Egress
+    """The way to recipients' MTA-STS policies."""
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     http_port: int = 0
     smtp_port: int = 0
 
     async def close(self) -> None:
         """Give everything back that was opened."""
         await self.egress.aclose()
+        await self.policy_egress.aclose()
         self.database.close()
         self.node.release()

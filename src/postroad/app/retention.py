@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from postroad.config.tree import Retention as Settings
-from postroad.model.clock import DAY, HOUR, Clock, Instant, after
-from postroad.store import Connection, retention, sites, suspensions
+from postroad.model.clock import DAY, HOUR, Clock, Instant, after, to_rfc3339
+from postroad.store import Connection, retention, sites, suspensions, transport
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 
@@ -46,6 +46,9 @@ class Retention:
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
             "pushes": await self._repeat(self._of(retention.remove_pushes, settings.webhook_attempts_days * DAY)),
             "suspensions": await self._repeat(self._of(suspensions.remove_lapsed, settings.messages_days * DAY)),
+            "sts_policies": await self._repeat(self._of(transport.remove_policies, 0)),
+            "broken_tls": await self._repeat(self._of(transport.remove_broken, 0)),
+            "tls_sessions": await self._repeat(self._of(_tls_sessions, settings.tls_reports_days * DAY)),
             "sites": await self._repeat(self._of(sites.remove_unseen, settings.messages_days * DAY)),
         }
         if any(removed.values()):
@@ -78,3 +81,7 @@ class Retention:
     async def _blob(self, sha256: str) -> None:
         if not await self._database.read(lambda connection: retention.is_used(connection, sha256)):
             await self._blobs.delete(sha256, unused_for_s=_YOUNG_S)
+
+
+def _tls_sessions(connection: Connection, before: Instant, limit: int) -> int:
+    return transport.remove_sessions(connection, to_rfc3339(before)[:10], limit)

@@ -25,6 +25,7 @@ from postroad.config.setting import (
 )
 from postroad.config.shaping import Shaping
 from postroad.config.testing import Testing
+from postroad.config.tls import Tls
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -261,6 +262,7 @@ class Retention(msgspec.Struct, frozen=True):
 
     messages_days: Annotated[float, Say("Messages with their deliveries and attempts, once ended.", 0.01, 3650)] = 30
     events_days: Annotated[float, Say("Events of the feed.", 1, 3650)] = 30
+    tls_reports_days: Annotated[float, Say("Counts of TLS sessions, for TLS reports.", 1, 3650)] = 30
     webhook_attempts_days: Annotated[float, Say("Attempts to deliver webhooks.", 1, 3650)] = 14
     inbound_days: Annotated[float, Say("Mail that came to the exchange.", 0.01, 3650)] = 30
     idempotency_hours: Annotated[float, Say("Answers to requests that carried an Idempotency-Key.", 1, 24 * 30)] = 72
@@ -343,6 +345,7 @@ class Settings(msgspec.Struct, frozen=True):
     domains: Domains = Domains()
     log: Log = Log()
     testing: Testing = Testing()
+    tls: Tls = Tls()
 
     @property
     def database_url(self) -> str:

@@ -22,6 +22,7 @@ from postroad.store.metadata import metadata
 from postroad.store.schema_inbound import inbound_mail, late_facts
 from postroad.store.schema_shaping import nodes, shaping_changes, site_pins, site_states
 from postroad.store.schema_traffic import domain_sites, suspensions
+from postroad.store.schema_transport import broken_tls, sts_policies, tls_sessions
 
 __all__ = [
     "api_keys", "attempts", "audit", "blob_uses", "broken_tls", "deliveries", "dkim_keys", "domain_sites", "domains",

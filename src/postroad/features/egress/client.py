@@ -1,4 +1,4 @@
-"""The client: one POST, one bounded answer, and every failure as a value."""
+"""The client: one request, one bounded answer, and every failure as a value."""
 
 import asyncio
 import ssl
@@ -96,13 +96,20 @@ class Egress:
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         """Send one POST and return what came of it. Redirects are answers like any other."""
+        return await self._ask("POST", url, {"content-length": str(len(body)), **headers}, body)
+
+    async def get(self, url: str) -> Answer | Failure:
+        """Send one GET and return what came of it. Redirects are answers like any other."""
+        return await self._ask("GET", url, {}, b"")
+
+    async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer | Failure:
         try:
             target = parse_target(url, self.policy)
         except BadUrl as problem:
             return Failure(Trouble.FORBIDDEN, str(problem))
         try:
             async with asyncio.timeout(self.policy.timeout_s):
-                return await self._post(target, headers, body)
+                return await self._exchange(method, target, headers, body)
         except (
             TimeoutError, ForbiddenAddress, ResolveError, httpcore.TimeoutException, httpcore.NetworkError,
             httpcore.ProtocolError, httpcore.ProxyError, ssl.SSLError,
@@ -114,16 +121,15 @@ class Egress:
         """Close the connections that are kept."""
         await self._pool.aclose()
 
-    async def _post(self, target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _exchange(self, method: str, target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         fields = {
             "host": target.authority,
             "user-agent": _USER_AGENT,
             "accept-encoding": "identity",
-            "content-length": str(len(body)),
             **headers,
         }
-        async with self._pool.stream("POST", url, headers=list(fields.items()), content=body) as response:
+        async with self._pool.stream(method, url, headers=list(fields.items()), content=body) as response:
             octets, cut = await _read(response, self.policy.response_octets)
             found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
             return Answer(response.status, found, octets, cut)

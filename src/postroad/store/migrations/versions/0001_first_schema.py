@@ -48,6 +48,14 @@ def upgrade() -> None:
         batch_op.create_index("ix_blob_uses_message", ["message_id"], unique=False)
 
     op.create_table(
+        "broken_tls",
+        sa.Column("ip", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ip", name=op.f("pk_broken_tls")),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
@@ -115,6 +123,17 @@ def upgrade() -> None:
             postgresql_where=sa.text("state IN ('scheduled', 'queued', 'deferred') AND line >= 'p'"),
         )
         batch_op.create_index("ix_deliveries_recipient", ["project_id", "folded", "id"], unique=False)
+
+    op.create_table(
+        "domain_sites",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_sites")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("domain_sites", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_domain_sites_site"), ["site"], unique=False)
 
     op.create_table(
         "events",
@@ -247,25 +266,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_server_facts")),
     )
     op.create_table(
-        "api_keys",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("mode", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("limits", sa.Text(), server_default="{}", nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=True),
-        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["project_id"], ["projects.id"], name=op.f("fk_api_keys_project_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
-    )
-    op.create_table(
         "sts_policies",
         sa.Column("domain", sa.Text(), nullable=False),
         sa.Column("policy_id", sa.Text(), nullable=False),
@@ -349,6 +349,25 @@ def upgrade() -> None:
             "day", "domain", "policy_digest", "result", "host", "ip", "sending_ip", name=op.f("pk_tls_sessions")
         ),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("limits", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_api_keys_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_keys_project_id"), ["project_id"], unique=False)
@@ -495,33 +514,5 @@ def upgrade() -> None:
             sqlite_where=sa.text("state <> 'pending'"),
             postgresql_where=sa.text("state <> 'pending'"),
         )
-
-    op.create_table(
-        "domain_sites",
-        sa.Column("domain", sa.Text(), nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("domain", name=op.f("pk_domain_sites")),
-        sqlite_with_rowid=False,
-    )
-    with op.batch_alter_table("domain_sites", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_domain_sites_site"), ["site"], unique=False)
-
-    op.create_table(
-        "suspensions",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("site", sa.Text(), nullable=False),
-        sa.Column("project_id", sa.Text(), nullable=False),
-        sa.Column("stream", sa.Text(), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("author", sa.Text(), nullable=False),
-        sa.Column("evidence", sa.Text(), server_default="{}", nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_suspensions")),
-    )
-    with op.batch_alter_table("suspensions", schema=None) as batch_op:
-        batch_op.create_index("ux_suspensions_subject", ["site", "project_id", "stream", "cause"], unique=True)
 
     # ### end Alembic commands ###
