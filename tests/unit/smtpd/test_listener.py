@@ -7,7 +7,10 @@ from typing import ClassVar
 
 import pytest
 
+from peers.certificate import write_certificate
+from postroad.smtpd.certificate import Certificate
 from postroad.smtpd.listener import Listener, refusal
+from postroad.smtpd.visitors import Visitors
 from postroad.wire.smtp import server_events as events
 from postroad.wire.smtp.server_settings import ServerSettings
 
@@ -218,3 +221,75 @@ async def test_a_stop_answers_nothing_for_a_message_it_did_not_take():
 def test_a_refusal_is_one_line_of_printable_ascii(text, line):
     reply = refusal(554, "5.6.0", text)
     assert (reply.code, reply.lines) == (554, (line,))
+
+
+async def test_who_speaks_before_the_greeting_is_turned_away():
+    async with served(greeting_delay_s=5.0) as (connect, made):
+        client = await connect()
+        client.writer.write(b"EHLO early.test\r\n")
+        assert await client.rest() == "554 5.5.1 You spoke before the greeting\r\n"
+    assert made == [] or not made[0].content
+
+
+async def test_who_waits_for_the_greeting_gets_it():
+    async with served(greeting_delay_s=0.05) as (connect, _):
+        client = await connect()
+        assert await client.reply() == "220 mx.test ESMTP"
+
+
+async def test_one_client_s_connections_are_limited_and_it_may_come_again():
+    async with served(visitors=Visitors(1, 100)) as (connect, _):
+        first = await connect()
+        await first.reply()
+        second = await connect()
+        assert (await second.rest()).startswith("421 4.7.0")
+        assert (await first.say("QUIT\r\n")).startswith("221")
+        await first.rest()
+        again = await connect()
+        assert await again.reply() == "220 mx.test ESMTP"
+
+
+async def test_a_conversation_ends_however_busy_it_is():
+    async with served(conversation_s=0.3) as (connect, _):
+        client = await connect()
+        await client.reply()
+        async with asyncio.timeout(20):
+            while not (line := await client.say("NOOP\r\n")).startswith("421"):
+                await asyncio.sleep(0.01)
+        assert line.startswith("421 4.4.2 This conversation")
+
+
+@contextlib.asynccontextmanager
+async def served_with_tls(tmp_path):
+    certificate = Certificate(*write_certificate(tmp_path, ["mx.test"]))
+    settings = ServerSettings(name="mx.test", starttls=True)
+    place = socket.create_server(("127.0.0.1", 0))
+
+    async def connect():
+        return Client(*await asyncio.open_connection("127.0.0.1", place.getsockname()[1]))
+
+    async with Listener(settings, Agreeable, tls=certificate.context).listening(place):
+        yield connect
+
+
+@pytest.mark.parametrize("behind", ["RSET\r\n", "MAIL FROM:<evil@x.test>\r\n"])
+async def test_plain_text_behind_starttls_ends_the_conversation(tmp_path, behind):
+    async with served_with_tls(tmp_path) as connect:
+        client = await connect()
+        await client.reply()
+        await client.say("EHLO us\r\n")
+        client.writer.write(f"STARTTLS\r\n{behind}".encode())
+        assert await client.rest() == "", "not even the 220 is said"
+
+
+async def test_a_handshake_that_fails_is_that_connection_s_own_trouble(tmp_path):
+    async with served_with_tls(tmp_path) as connect:
+        client = await connect()
+        await client.reply()
+        await client.say("EHLO us\r\n")
+        assert (await client.say("STARTTLS\r\n")).startswith("220")
+        client.writer.write(b"this is no handshake\r\n")
+        async with asyncio.timeout(20):
+            await client.reader.read()
+        again = await connect()
+        assert await again.reply() == "220 mx.test ESMTP"
