@@ -152,3 +152,50 @@ def test_the_defect_of_sqlite_is_known_by_version(version: str, affected: bool) 
 
 def _parts(patient: Patient) -> dict[str, object]:
     return {name: getattr(patient, name) for name in ("settings", "database", "clock", "dns", "senders")}
+
+
+def _returning(patient: Patient, *, enabled: bool = True) -> Patient:
+    """Return the installation with a return path of its own."""
+    replace, plain = msgspec.structs.replace, patient.settings
+    settings = replace(
+        plain,
+        return_path=replace(plain.return_path, domain="Bounces.example.com"),
+        exchange=replace(plain.exchange, enabled=enabled),
+    )
+    return Patient(
+        settings=settings, database=patient.database, clock=patient.clock, dns=patient.dns, senders=patient.senders
+    )
+
+
+async def test_bounces_that_nobody_reads_are_warned_of(patient: Patient) -> None:
+    advice = (await _found(_returning(patient, enabled=False)))["way back"]
+    assert advice.state is Level.WARNING
+    assert "exchange.enabled" in advice.detail
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "level", "said"),
+    [
+        (("mail.example.com",), Level.OK, "come back to mail.example.com"),
+        (("a.example", "mail.example.com"), Level.OK, "come back"),
+        (("mail.isp.example",), Level.PROBLEM, "is mail.isp.example"),
+        ((), Level.PROBLEM, "does not exist"),
+    ],
+)
+async def test_the_mx_of_the_return_path_must_lead_to_the_exchange(
+    patient: Patient, dns: PaperDns, exchanges: tuple[str, ...], level: Level, said: str
+) -> None:
+    dns.publish("bounces.example.com", "MX", *exchanges)
+    advice = (await _found(_returning(patient)))["way back"]
+    assert (advice.state, said in advice.detail) == (level, True), advice
+
+
+async def test_an_exchange_without_an_address_cannot_be_reached(patient: Patient, dns: PaperDns) -> None:
+    dns.publish("bounces.example.com", "MX", "mail.example.com")
+    dns.withdraw("mail.example.com", "A")
+    assert "no address" in (await _found(_returning(patient)))["way back"].detail
+
+
+async def test_an_mx_that_cannot_be_looked_up_is_a_warning_only(patient: Patient, dns: PaperDns) -> None:
+    dns.silent.add("bounces.example.com")
+    assert (await _found(_returning(patient)))["way back"].state is Level.WARNING

@@ -15,6 +15,7 @@ from postroad.config import RouteKind, Settings
 from postroad.features.senders.lookup import Found
 from postroad.features.senders.senders import DomainWithKeys, Senders
 from postroad.features.senders.shown import DomainShown
+from postroad.features.senders.wanted import exchange_record
 from postroad.model.clock import SECOND, Clock, Instant
 from postroad.store import facts
 from postroad.store.database import Database
@@ -56,6 +57,10 @@ class Dns(Protocol):
         """Return the addresses of a host."""
         ...
 
+    def exchanges(self, name: str) -> Awaitable[Found]:
+        """Return the mail exchangers of a name."""
+        ...
+
     def names(self, address: str) -> Awaitable[Found]:
         """Return the names that the reverse DNS of an address gives."""
         ...
@@ -79,10 +84,12 @@ async def examine(patient: Patient, problems: Sequence[Advice] = ()) -> Examinat
         patient: What is examined.
         problems: What is known already, such as unsafe settings; it comes first.
     """
-    host, store, domains = await asyncio.gather(_host(patient), _store(patient), _domains(patient.senders))
+    host, back, store, domains = await asyncio.gather(
+        _host(patient), _way_back(patient), _store(patient), _domains(patient.senders)
+    )
     disk = await asyncio.to_thread(_disk, patient.settings)
     shown = [patient.senders.shown(found) for found in domains]
-    return Examination([*problems, *host, *store, disk, *map(_domain, shown)], shown)
+    return Examination([*problems, *host, *back, *store, disk, *map(_domain, shown)], shown)
 
 
 # --- the host name ---------------------------------------------------------------------------------------------------
@@ -121,6 +128,32 @@ async def _reverse(dns: Dns, name: str, address: str) -> Advice:
         f"It {there}, and should be {name}. Ask whoever gave you the address to set its PTR record; "
         "many receivers refuse mail without it.",
     )
+
+
+async def _way_back(patient: Patient) -> list[Advice]:
+    """Bounces and complaints come back to where the return path's MX record leads."""
+    domain = patient.settings.return_path.domain
+    if domain is None:
+        return []
+    wanted = exchange_record(patient.settings)
+    if wanted is None:
+        detail = (
+            f"exchange.enabled is off, so that bounces which come by mail to {domain} are not read here. Switch it on, "
+            "and let port 25 and the MX record lead to this server."
+        )
+        return [Advice("way back", Level.WARNING, detail)]
+    found = await patient.dns.exchanges(wanted.name)
+    if not found.known:
+        return [Advice("way back", Level.WARNING, f"The MX of {domain} could not be looked up. {found.trouble}")]
+    if wanted.value not in found.values:
+        there = f"is {', '.join(found.values)}" if found.values else "does not exist"
+        detail = f"The MX record of {domain} {there}. Let it be {wanted.value}, so that bounces come back."
+        return [Advice("way back", Level.PROBLEM, detail)]
+    addresses = await patient.dns.addresses(wanted.value)
+    if addresses.known and not addresses.values:
+        detail = f"{wanted.value}, the MX of {domain}, has no address in DNS. Add an A record (and AAAA)."
+        return [Advice("way back", Level.PROBLEM, detail)]
+    return [Advice("way back", Level.OK, f"Bounces to {domain} come back to {wanted.value}.")]
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------

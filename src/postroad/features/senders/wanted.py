@@ -34,6 +34,18 @@ def house_of(settings: Settings) -> House:
     )
 
 
+def exchange_record(settings: Settings) -> DnsRecord | None:
+    """Return the record that leads bounces to this server's exchange; None where it has none, or no name for it.
+
+    It is the installation's own: the return paths of sending domains point at it with their CNAMEs.
+    """
+    domain = _name(settings.return_path.domain)
+    host = _name(settings.exchange.hostname or settings.delivery.hostname)
+    if domain is None or host is None or not settings.exchange.enabled:
+        return None
+    return DnsRecord(purpose=Purpose.RETURN_PATH, type="MX", name=domain, value=host)
+
+
 def return_path_host(domain: Domain) -> str:
     """Return the host under a domain that its bounces come back to, once DNS shows it."""
     return f"{domain.settings.return_path}.{domain.name}"
