@@ -16,6 +16,8 @@ _VALUE: Final = 2_000
 _TYPE = re.compile(r"[a-z0-9-]{1,40}")
 _ADDRESS = re.compile(r"<?([^\s<>@]{1,200}@[^\s<>@,;]{1,255})>?")
 
+_BLOTTED = re.compile(r"[xX]{4,}|.{0,200}\*.{0,200}|\[?redacted\]?", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
@@ -65,7 +67,7 @@ def read(text: str) -> Feedback | None:
 def address_in(value: str) -> str | None:
     """Return the address that a field holds, without type, brackets and xtext; None where it was blotted out."""
     found = _ADDRESS.search(from_xtext(untyped(value[:_VALUE])))
-    if found is None or not found[1].rpartition("@")[0].strip("xX*."):
+    if found is None or _BLOTTED.fullmatch(found[1].rpartition("@")[0]):
         return None
     return found[1]
 

@@ -120,7 +120,7 @@ def _begins_another(name: str, current: dict[str, str], *, after_gap: bool) -> b
 
 
 def _fields(text: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield name, unfolded value and whether an empty line stands before; lines that are no field belong to the last."""
+    """Yield name, unfolded value and whether an empty line stands before; other lines go on with the last value."""
     name, value, gap, after_gap = "", [""], False, False
     for line in text.split("\n"):
         if not line.strip():

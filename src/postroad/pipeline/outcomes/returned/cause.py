@@ -1,0 +1,84 @@
+"""From what a report says of a recipient to a finding, by the same classifier that weighs the replies of servers.
+
+A report has up to three witnesses: the reply it quotes, the code in Status, and words. The reply is heard first, as it
+would have been heard on the wire; Status stands in for the code that a reply lacks; the words of the notice itself
+decide only where both say nothing of their own. Whoever reports a failure has given up, so nothing follows from it that
+would be a retry.
+"""
+
+from typing import Final
+
+from postroad.model.attempt import SmtpReply
+from postroad.model.reason import Action, Class, Permanence, Scope
+from postroad.model.returned import ReportAction, ReportedRecipient
+from postroad.pipeline.outcomes.classify import SCOPES, Confidence, Finding, classify
+from postroad.pipeline.outcomes.returned import replies, sayings
+
+_PERMANENT: Final = 550
+_TRANSIENT: Final = 400
+"""The codes that stand in for a reply's, chosen because they say nothing but their first digit."""
+_PASSING: Final = frozenset(
+    (
+        *(Class.MAILBOX_FULL, Class.RATE_LIMITED, Class.GREYLISTED, Class.REPUTATION_BLOCK, Class.EXPIRED),
+        *(Class.UNREACHABLE, Class.DNS_FAILURE, Class.TLS_REQUIRED_FAILED),
+    )
+)
+"""Causes that may be gone when the next message is sent."""
+_OUT_OF_TIME: Final = frozenset({Class.UNREACHABLE, Class.UNKNOWN})
+"""Causes that say no more than that it did not work until the time was up."""
+_TIME_UP: Final = (".4.7", ".4.300", ".4.316", ".4.318")
+"""Enhanced codes of messages that expired, the long ones Microsoft's."""
+
+
+def classify_report(recipient: ReportedRecipient) -> Finding:
+    """Return what a report says of a recipient.
+
+    A report of anything but a failure is no bounce: its action is `ignore`, its class what the delay was about, or
+    `accepted`. Of a failure, `permanence` says whether it may pass (a full mailbox, a host that did not answer), and
+    `action` is `suppress` only where reply or code tell of the recipient for certain.
+    """
+    if recipient.action in {ReportAction.DELIVERED, ReportAction.RELAYED, ReportAction.EXPANDED}:
+        rule = f"report.{recipient.action}"
+        return Finding(Class.ACCEPTED, Permanence.UNKNOWN, Scope.LOCAL, Action.IGNORE, rule, Confidence.HIGH)
+    finding = _failure(recipient)
+    if recipient.action is ReportAction.DELAYED:
+        return finding._replace(permanence=Permanence.TRANSIENT, action=Action.IGNORE)
+    return finding._replace(action=Action.STOP) if finding.action is Action.RETRY else finding
+
+
+def _failure(recipient: ReportedRecipient) -> Finding:
+    reply = _reply(recipient)
+    words = sayings.fold(f"{reply.text} {recipient.text}")
+    finding = classify(reply, replies.phase(f"{recipient.text}\n{reply.text}"))
+    least = Confidence.HIGH if recipient.diagnostic is None else Confidence.MEDIUM
+    if finding.cls is Class.UNKNOWN or finding.confidence not in {Confidence.HIGH, least}:
+        said = sayings.spoken(words)
+        if said is not None:
+            finding = _spoken(said)
+    expired = str(reply.enhanced).endswith(_TIME_UP) or any(phrase in words for phrase in sayings.EXPIRY)
+    if expired and finding.cls in _OUT_OF_TIME:
+        finding = _spoken(Class.EXPIRED)
+    temporary = str(reply.enhanced or reply.code).startswith("4")
+    if temporary or finding.cls in _PASSING:
+        action = Action.STOP if finding.action is Action.SUPPRESS else finding.action
+        return finding._replace(permanence=Permanence.TRANSIENT, action=action)
+    return finding
+
+
+def _reply(recipient: ReportedRecipient) -> SmtpReply:
+    """Return the reply that the report quotes, completed by Status, or one made of Status and the words."""
+    found, status = recipient.diagnostic, recipient.status
+    if found is None:
+        transient = status is not None and status.startswith("4")
+        return SmtpReply(_TRANSIENT if transient else _PERMANENT, recipient.text, status)
+    lacking = found.enhanced is None or found.enhanced.endswith(".0.0")
+    if lacking and status is not None and int(status[0]) == found.code // 100:
+        return SmtpReply(found.code, found.text, status)
+    return found
+
+
+def _spoken(cls: Class) -> Finding:
+    """Return the finding that a notice's own words make: never sure enough to suppress."""
+    scope = Scope.DOMAIN if cls is Class.EXPIRED else SCOPES[cls]
+    permanence = Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
+    return Finding(cls, permanence, scope, Action.STOP, f"words.{cls}", Confidence.LOW)

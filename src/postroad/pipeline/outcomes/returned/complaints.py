@@ -1,0 +1,69 @@
+"""Complaints: feedback reports (RFC 5965), and those of providers that have their own way of saying it."""
+
+import re
+from typing import Final
+
+from postroad.model.returned import Complaint, Original
+from postroad.pipeline.outcomes.returned import addresses
+from postroad.pipeline.outcomes.returned.notice import Notice
+from postroad.wire import arf
+from postroad.wire.lenient import Entity
+
+_MICROSOFT = re.compile(r"complaint about message from \[?([0-9A-Fa-f.:]{3,45})", re.IGNORECASE)
+_SUBJECTS: Final = ("abuse report", "spam report", "spam complaint", "email feedback report", "complaint about message")
+_TYPE_LINE = re.compile(r"^[ \t]{0,4}feedback-type[ \t]{0,4}:", re.IGNORECASE | re.MULTILINE)
+
+
+def read(mail: Entity, notice: Notice, original: Original) -> Complaint | None:
+    """Return the complaint that a mail is, or None when it is none."""
+    for part in mail.walk():
+        if part.media_type == "message/feedback-report" or _is_inline(part):
+            feedback = arf.read(part.text())
+            if feedback is not None:
+                return _standard(feedback, original, standard=part.media_type == "message/feedback-report")
+    return _microsoft(mail, original) or _forwarded(mail, notice, original)
+
+
+def _is_inline(part: Entity) -> bool:
+    """Whether a text part holds the fields of a feedback report, as of servers that gave it the wrong type."""
+    return part.media_type.startswith("text/") and _TYPE_LINE.search(part.text()) is not None
+
+
+def _standard(feedback: arf.Feedback, original: Original, *, standard: bool) -> Complaint:
+    return Complaint(
+        feedback_type=feedback.kind,
+        recipients=feedback.recipients,
+        mail_from=feedback.mail_from,
+        source_ip=feedback.source_ip,
+        arrived=feedback.arrived,
+        reported_domains=feedback.reported_domains,
+        user_agent=feedback.user_agent,
+        incidents=feedback.incidents,
+        envelope_id=feedback.envelope_id,
+        original=original,
+        standard=standard,
+    )
+
+
+def _microsoft(mail: Entity, original: Original) -> Complaint | None:
+    """Read a mail of the Junk Mail Reporting Program: the message as an attachment, all else in its header."""
+    found = _MICROSOFT.search(mail.get("subject"))
+    copies = [part for part in mail.walk(into_messages=True) if part.get("x-hmxmroriginalrecipient")]
+    if found is None and not copies:
+        return None
+    recipients = [address for part in copies for address in addresses.every(part.get("x-hmxmroriginalrecipient"))]
+    return Complaint(
+        feedback_type="abuse",
+        recipients=tuple(dict.fromkeys(recipients)),
+        source_ip=found[1] if found else None,
+        user_agent="JMRP",
+        original=original,
+    )
+
+
+def _forwarded(mail: Entity, notice: Notice, original: Original) -> Complaint | None:
+    """Read a complaint that is a forwarded message and a subject that says what it is."""
+    subject = mail.get("subject").lower()
+    if notice.copy is None or not any(known in subject for known in _SUBJECTS) or subject.startswith("re:"):
+        return None
+    return Complaint(feedback_type="abuse", original=original)

@@ -1,0 +1,76 @@
+"""What a returned mail says to people: its text, whichever parts it is in, and the message it quotes."""
+
+import html
+import re
+from typing import Final, NamedTuple
+
+from postroad.pipeline.outcomes.returned import quoted
+from postroad.wire.lenient import Entity
+
+TEXT: Final = 32_768
+"""Characters of the notice that are read."""
+
+_ENDS = re.compile(r"message/|text/rfc822|text/x-rfc822")
+_BREAK = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?pre|hr)\b[^<>]*>", re.IGNORECASE)
+_CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
+_SPACE = re.compile(r"[ \t\xa0]+")
+_GAP = re.compile(r"\n[ \t]*\n\s*")
+
+
+class Notice(NamedTuple):
+    """The text of a mail without the copy of the message that it is about, and that copy's header."""
+
+    text: str
+    copy: Entity | None
+
+
+def read(mail: Entity) -> Notice:
+    """Return what a mail says and the message that it quotes: as a part of its own, or within its text."""
+    copy = quoted.copied(mail)
+    whole = _text(mail)
+    before, inline = quoted.cut(whole)
+    if not before.strip():
+        before = whole
+    return Notice(before[:TEXT], copy or inline)
+
+
+def plain(markup: str) -> str:
+    """Return the text of HTML as a person would read it, line by line; linear in its length."""
+    for opening, closing in (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"), ("<head", "</head>")):
+        markup = _without(markup, opening, closing)
+    text = _BREAK.sub("\n", markup.replace("\n", " "))
+    text = html.unescape(_TAG.sub("", _CELL.sub(" ", text)))
+    return _GAP.sub("\n\n", _SPACE.sub(" ", text)).strip()
+
+
+def _text(mail: Entity) -> str:
+    """Return the text parts that stand before the machine's part and the copy; HTML only where no plain text is."""
+    plains: list[str] = []
+    marked: list[str] = []
+    for part in mail.walk():
+        if _ENDS.match(part.media_type):
+            if plains or marked:
+                break
+            continue
+        if part.media_type == "text/html":
+            marked.append(plain(part.text()))
+        elif part.media_type.startswith("text/"):
+            plains.append(part.text())
+    text = "\n".join(plains)
+    return text if text.strip() else "\n".join(marked)
+
+
+def _without(text: str, opening: str, closing: str) -> str:
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a letter whose lower case is longer
+        lowered = text
+    kept: list[str] = []
+    at = 0
+    while (start := lowered.find(opening, at)) >= 0:
+        kept.append(text[at:start])
+        end = lowered.find(closing, start)
+        if end < 0:
+            return "".join(kept)
+        at = end + len(closing)
+    return "".join([*kept, text[at:]])

@@ -1,0 +1,174 @@
+"""Bounces that are no delivery reports: what qmail, Exim, old Sendmail, Domino, providers and many others write.
+
+There are too many of them to know each by its sentences, and they change. What they have in common is a text that
+names the recipient, gives a reason beside it, and shows the message below; so that is what is read. The few that hide
+one of the three are known by a header of theirs.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from postroad.model.returned import Original, ReportAction, ReportedRecipient
+from postroad.pipeline.outcomes.returned import addresses, replies
+from postroad.pipeline.outcomes.returned.sayings import listed
+from postroad.wire.lenient import Entity
+
+TEXT: Final = 2_048
+RECIPIENTS: Final = 100
+
+_LINE_LEAD = re.compile(
+    r"[\s>*#.:|=<\"'(\[•-]{0,20}(?:\d{1,3}[.)]\s?)?(?:(?:final[- ])?(?:recipient|rcpt|to|address|user|"
+    r"mailbox|e-?mail|an|"
+    r"failed|empfänger|destinataire|destinatario|destinatário|para|à|a|кому|получатель|адрес|宛先|收件人|"
+    r"수신자|받는사람)"
+    r"(?: (?:address|to|is|recipient|adresse))?\s{0,4}[:=>：]{0,3})?[\s<\"'(\[]{0,8}",
+    re.IGNORECASE,
+)
+_OURS_OR_NOBODY: Final = frozenset(
+    (
+        *(
+            "mailer-daemon",
+            "postmaster",
+            "mailerdaemon",
+            "abuse",
+            "support",
+            "helpdesk",
+            "noreply",
+            "no-reply",
+            "daemon",
+        ),
+        *("mail-daemon", "hostmaster", "webmaster", "root", "bounce", "bounces", "double-bounce", "mdaemon", "spam"),
+        *("mail-noreply", "feedback", "info-abuse", "postoffice", "antispam", "help", "unblock", "delist", "removeme"),
+    )
+)
+_ID_BEFORE = re.compile(
+    r"(?:message[- ]?id|\bid|reference|nummer|references|queue id)\s{0,3}(?:is|was)?\s{0,3}[:=#]?\s{0,3}[<\[]{0,2}\Z",
+    re.IGNORECASE,
+)
+_SENDER_BEFORE = re.compile(
+    r"(?:\bfrom|sender|absender|von|expéditeur|remitente|mittente|remetente|отправител\w*|差出人|发件人|"
+    r"보낸사람|contact|"
+    r"reply-to|return-path|mail from|kontakt\w*|contacter|write to|e-?mail us at|please mail|forward this to)"
+    r"[\s:=<\"'(\[]{0,12}\Z",
+    re.IGNORECASE,
+)
+_GENERATED = re.compile(r"\A[\s>)]{0,20}\((?:generated|ultimately generated) from\s{1,20}", re.IGNORECASE)
+
+_DELAYED: Final = listed(
+    """
+    delivery delayed | delivery is delayed | delayed mail | has been delayed | message delayed |
+    warning message only | could not send message for past | will continue to try | will keep trying |
+    still being retried | warning: message | has not yet been delivered | not been delivered yet |
+    no action is required on your part | will be retried | delivery attempts will continue |
+    you do not need to resend | do not need to resend | is still in the queue | temporarily deferred |
+    will try again | delivery status notification (delay) | will retry for | still trying | verzögert |
+    zustellung verzögert | wird weiterhin versucht | retardé | remise retardée | livraison retardée | retrasado |
+    se retrasó | demora en la entrega | in ritardo | consegna ritardata | entrega atrasada | adiada | vertraagd |
+    задержан | отложена | 配信が遅れ | 配信遅延 | 遅延 | 延迟 | 延遲 | 지연
+    """
+)
+_NOT_DELAYED: Final = listed(
+    """
+    giving up | gave up | not going to try again | permanent | final | has failed | retry timeout exceeded |
+    no longer be retried | no further | queue too long | undeliverable | failure
+    """
+)
+_DELIVERED: Final = listed(
+    """
+    successfully delivered | delivered successfully | has been delivered to | was delivered to |
+    delivery successful | erfolgreich zugestellt | remis avec succès | entregado correctamente |
+    consegnato correttamente | successfully relayed | relayed to the following | успешно доставлен |
+    配信されました | delivery to the following recipients succeeded
+    """
+)
+
+
+def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRecipient, ...]:
+    """Return whom the text of a bounce names, each with the reason that stands beside it.
+
+    Args:
+        mail: The bounce itself, whose header names recipients in some dialects.
+        text: What it says, without the copy of the message.
+        original: What is known of the message.
+    """
+    anywhere = ReportedRecipient(
+        action=action_of(mail.get("subject"), text),
+        status=replies.status_in(text),
+        diagnostic=replies.find(text),
+        text=text.strip()[:TEXT],
+    )
+    named = _named(mail, text, original)
+    found: list[ReportedRecipient] = []
+    for number, (address, start, end) in enumerate(named):
+        limit = named[number + 1][1] if number + 1 < len(named) else len(text)
+        before = text[max(0, start - TEXT) : start] if number == 0 else ""
+        found.append(_recipient(address, text[end : max(limit, end)], before, anywhere))
+    return tuple(found) or (anywhere,)
+
+
+def action_of(subject: str, text: str) -> ReportAction:
+    """Return what a notice says became of the message."""
+    words = " ".join(f"{subject}\n{text[:4_000]}".lower().replace("’", "'").split())
+    if any(phrase in words for phrase in _DELAYED) and not any(phrase in words for phrase in _NOT_DELAYED):
+        return ReportAction.DELAYED
+    return ReportAction.DELIVERED if any(phrase in words for phrase in _DELIVERED) else ReportAction.FAILED
+
+
+def _recipient(address: str, beside: str, before: str, anywhere: ReportedRecipient) -> ReportedRecipient:
+    """Read the reason out of what stands beside an address, else before it, else anywhere."""
+    generated = _GENERATED.match(beside)
+    source = next(addresses.find(beside[generated.end() : generated.end() + 400]), None) if generated else None
+    near = beside.strip(" \t\n>:;.,)'\"-")
+    words = f"{near}\n{before.strip()}" if len(near) < 400 else near
+    return ReportedRecipient(
+        address=source.address if source else address,
+        final=address,
+        original=source.address if source else None,
+        action=anywhere.action,
+        status=replies.status_in(beside) or anywhere.status,
+        diagnostic=replies.find(beside) or replies.find(before) or anywhere.diagnostic,
+        text=words[:TEXT],
+    )
+
+
+def _leads(text: str, start: int) -> bool:
+    """Tell whether an address that stands at `start` is what its line is about."""
+    lead = text[text.rfind("\n", max(0, start - 100), start) + 1 : start]
+    return len(lead) < 80 and _LINE_LEAD.fullmatch(lead) is not None
+
+
+def _named(mail: Entity, text: str, original: Original) -> list[tuple[str, int, int]]:
+    """Return the recipients with where their names stand in the text, in its order, none twice."""
+    failed = [address for value in mail.all("x-failed-recipients") for address in addresses.every(value)]
+    everyone = list(_candidates(mail, text, original))
+    found: dict[str, tuple[str, int, int]] = {}
+    for wanted in (failed, list(original.recipients)):
+        for address in wanted[:RECIPIENTS]:
+            at = next((one for one in everyone if addresses.same(one[0], address)), None)
+            if at is not None or wanted is failed:
+                found.setdefault(address.lower(), at or (address, 0, 0))
+        if found:
+            return sorted(found.values(), key=lambda one: one[1])
+    leading = [one for one in everyone if _leads(text, one[1])]
+    for one in leading or everyone[:1]:
+        found.setdefault(one[0].lower(), one)
+    if not found and len(original.recipients) == 1:
+        return [(original.recipients[0], 0, 0)]
+    return list(found.values())[:RECIPIENTS]
+
+
+def _candidates(mail: Entity, text: str, original: Original) -> Iterator[tuple[str, int, int]]:
+    """Yield the addresses in the text that may be a recipient's: not those of its header, nor of a service."""
+    people = (addresses.first(mail.get("from")), addresses.first(mail.get("reply-to")), addresses.first(mail.get("to")))
+    others = {one.lower() for one in (*people, original.sender, original.return_path) if one}
+    wanted = {one.lower() for one in original.recipients}
+    for found in addresses.find(text):
+        folded = found.address.lower()
+        lead = text[max(0, found.start - 60) : found.start]
+        if folded in wanted:
+            yield found
+        elif folded in others or folded.partition("@")[0] in _OURS_OR_NOBODY:
+            continue
+        elif not _ID_BEFORE.search(lead) and not _SENDER_BEFORE.search(lead):
+            yield found

@@ -1,0 +1,139 @@
+"""Delivery reports as the standards have them (RFC 3464, RFC 6533, RFC 8098), with what their prose adds.
+
+A report's fields are believed before its prose. Where they leave something out (a recipient, a reply, a reason) the
+prose is asked, because many write there what they do not write into the fields.
+"""
+
+import re
+from typing import Final
+
+from postroad.model.attempt import SmtpReply
+from postroad.model.returned import Original, Report, ReportAction, ReportedRecipient
+from postroad.pipeline.outcomes.returned import prose, replies
+from postroad.pipeline.outcomes.returned.notice import Notice
+from postroad.wire import dsn
+from postroad.wire.dsn import DeliveryStatus, RecipientStatus
+from postroad.wire.lenient import Entity
+
+TEXT: Final = 2_048
+_STATUS_TYPES: Final = frozenset(("message/delivery-status", "message/global-delivery-status"))
+_FIELDS = re.compile(r"^(?:final-recipient|original-recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_ACTION_FIELD = re.compile(
+    r"^(?:action|status)[ \t]*:[ \t]*(?:fail|delay|deliver|relay|expand|[245]\.)", re.IGNORECASE | re.MULTILINE
+)
+_REJECTED: Final = (
+    "reject",
+    "refus",
+    "quota",
+    "mailbox is full",
+    "over quota",
+    "not accept",
+    "undeliver",
+    "not delivered",
+)
+_EMPTY_REPLY = re.compile(
+    r"[\s(\[]*(?:service unavailable|unknown|delivery error|permanent failure|message rejected|failed)?[\s.)\]]*",
+    re.IGNORECASE,
+)
+
+
+def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
+    """Return the report that the machine's part of a mail makes, or None without such a part."""
+    for part in mail.walk():
+        if part.media_type in _STATUS_TYPES or _is_inline(part):
+            status = dsn.read(part.text())
+            if status.recipients:
+                return _report(status, mail, notice, original)
+    return None
+
+
+def rejected(mail: Entity, notice: Notice, original: Original) -> Report | None:
+    """Return the report that a disposition notification makes when it says that the mail was refused.
+
+    Dovecot and others answer so when a filter rejects a message or a mailbox is full; that it was displayed or deleted
+    is no report.
+    """
+    words = f"{mail.get('subject')}\n{notice.text[:TEXT]}".lower()
+    if not any(phrase in words for phrase in _REJECTED):
+        return None
+    found = next((part for part in mail.walk() if part.media_type.endswith("disposition-notification")), None)
+    status = (
+        dsn.read(found.text().replace("Disposition:", "Action: failed\nX-Disposition:")) if found else DeliveryStatus()
+    )
+    if status.recipients:
+        return _report(status, mail, notice, original)
+    return Report(recipients=prose.recipients(mail, notice.text, original), original=original)
+
+
+def _is_inline(part: Entity) -> bool:
+    """Whether a text part holds the fields of a report, as of servers that gave it the wrong type."""
+    if not part.media_type.startswith(("text/", "application/octet-stream")):
+        return False
+    text = part.text()
+    return _FIELDS.search(text) is not None and _ACTION_FIELD.search(text) is not None
+
+
+def _report(status: DeliveryStatus, mail: Entity, notice: Notice, original: Original) -> Report:
+    told = prose.recipients(mail, notice.text, original)
+    named = {one.final.lower(): one for one in told if one.final}
+    only = told[0] if len(status.recipients) == 1 else None
+    recipients = tuple(
+        _recipient(one, named.get((one.final or one.original or "").lower(), only), mail, original)
+        for one in status.recipients
+    )
+    return Report(
+        recipients=recipients,
+        original=original,
+        envelope_id=status.envelope_id,
+        reporting_mta=status.reporting_mta,
+        standard=True,
+    )
+
+
+def _recipient(
+    one: RecipientStatus, told: ReportedRecipient | None, mail: Entity, original: Original
+) -> ReportedRecipient:
+    said = one.diagnostic or ""
+    reply = replies.find(said[:8_000])
+    if told is not None and (reply is None or _says_nothing(reply)):
+        better = told.diagnostic
+        reply = better if better is not None and not (reply and _says_nothing(better)) else reply
+    address = next((known for known in (one.original, one.final) if known and "@" in known), None)
+    if address is None:
+        people = [told.address] if told and told.address else list(original.recipients[:1])
+        address = people[0] if people else one.final or one.original
+    prose_text = told.text if told is not None else ""
+    return ReportedRecipient(
+        address=address,
+        final=one.final,
+        original=one.original,
+        action=_action(one, told, mail),
+        status=_status(one, said, told),
+        diagnostic=reply,
+        text=(said if len(said) > 20 else f"{said}\n{prose_text}".strip())[:TEXT],
+        remote_mta=one.remote_mta,
+        retry_until=one.retry_until,
+    )
+
+
+def _says_nothing(reply: SmtpReply) -> bool:
+    return _EMPTY_REPLY.fullmatch(reply.text[:200]) is not None and (reply.enhanced or "0.0").endswith("0.0")
+
+
+def _status(one: RecipientStatus, said: str, told: ReportedRecipient | None) -> str | None:
+    """Return the code of the report, or one with more to say that its words hold."""
+    if one.status is not None and not one.status.endswith(".0.0"):
+        return one.status
+    return replies.status_in(said) or (told.status if told is not None else None) or one.status
+
+
+def _action(one: RecipientStatus, told: ReportedRecipient | None, mail: Entity) -> ReportAction:
+    stated = one.action or ""
+    for action in ReportAction:
+        if stated.startswith(action.value[:5]) and stated != "delivery":
+            return action
+    if stated:
+        return ReportAction.FAILED
+    if one.status is not None and one.status.startswith("2"):
+        return ReportAction.DELIVERED
+    return told.action if told is not None else prose.action_of(mail.get("subject"), "")
