@@ -7,12 +7,16 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dns.dnssec
 import dns.exception
 import dns.message
 import dns.query
 import dns.rdatatype
+import dns.zone
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from peers.process import LOOPBACK, Running, free_port, program, start, wait_until, workplace
 
@@ -77,6 +81,9 @@ class DnsServer:
     records: tuple[Record, ...] = ()
     servfail: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    signed: bool = False
+    """Whether the zone is signed and unbound validates it; names in `insecure` it then takes without."""
+    insecure: tuple[str, ...] = ()
     _running: Running | None = None
     _generations: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -123,7 +130,12 @@ class DnsServer:
         serial = "invalid. hostmaster.invalid. 1 3600 600 86400 1"
         zone = [f". {_TTL_S} IN SOA {serial}\n", f". {_TTL_S} IN NS ns.peers.invalid.\n"]
         zone += [record.line() for record in (a("ns.peers.invalid", self.host), txt(_READY, generation), *self.records)]
-        (self.directory / "zone").write_text("".join(zone))
+        text = "".join(zone)
+        anchor = ""
+        if self.signed:
+            text, anchor = _sign(text)
+        (self.directory / "zone").write_text(text)
+        (self.directory / "anchor").write_text(anchor)
         (self.directory / "unbound.conf").write_text(self._configuration())
         return generation
 
@@ -133,6 +145,8 @@ class DnsServer:
             for name in self.servfail
         )
         ours = "".join(f'  local-zone: "{name}" nodefault\n' for name in _OURS)
+        unsigned = "".join(f'  domain-insecure: "{name}"\n' for name in self.insecure)
+        validation = f'  trust-anchor-file: "{self.directory}/anchor"\n{unsigned}' if self.signed else ""
         silent = "".join(f'  local-zone: "{name}" always_deny\n' for name in self.silent)
         return f"""\
 server:
@@ -146,8 +160,8 @@ server:
   username: ""
   directory: "{self.directory}"
   pidfile: "{self.directory}/pid"
-  module-config: "iterator"
-  num-threads: 1
+  module-config: "{"validator " if self.signed else ""}iterator"
+{validation}  num-threads: 1
   do-not-query-localhost: no
   do-not-query-address: {_FORBIDDEN}
   cache-max-ttl: {_TTL_S}
@@ -171,12 +185,34 @@ auth-zone:
         return False
 
 
+def _sign(text: str) -> tuple[str, str]:
+    """Return a zone signed by a fresh key, and the key as a trust anchor."""
+    zone = dns.zone.from_text(text, ".", relativize=False)
+    private = ec.generate_private_key(ec.SECP256R1())
+    key = dns.dnssec.make_dnskey(private.public_key(), dns.dnssec.Algorithm.ECDSAP256SHA256, flags=257)
+    now = datetime.now(UTC)
+    dns.dnssec.sign_zone(
+        zone,
+        keys=[(private, key)],
+        add_dnskey=True,
+        dnskey_ttl=3600,
+        inception=now - timedelta(hours=1),
+        expiration=now + timedelta(days=1),
+    )
+    return zone.to_text(relativize=False), f". 3600 IN DNSKEY {key.to_text()}\n"
+
+
 @contextmanager
-def dns_server(records: Sequence[Record] = (), *, host: str = LOOPBACK) -> Iterator[DnsServer]:
-    """Run a resolver that knows `records` and answers NXDOMAIN to the rest; raises `PartMissing` without unbound."""
+def dns_server(
+    records: Sequence[Record] = (), *, host: str = LOOPBACK, signed: bool = False, insecure: Sequence[str] = ()
+) -> Iterator[DnsServer]:
+    """Run a resolver that knows `records` and answers NXDOMAIN to the rest; raises `PartMissing` without unbound.
+
+    With `signed`, all is under DNSSEC but the names in `insecure`.
+    """
     program("unbound")
     with workplace("dns") as place:
-        server = DnsServer(place, host, free_port(host), tuple(records))
+        server = DnsServer(place, host, free_port(host), tuple(records), signed=signed, insecure=tuple(insecure))
         server._start()
         try:
             yield server
