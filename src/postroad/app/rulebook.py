@@ -70,9 +70,11 @@ class RuleFiles:
 
     async def watch(self) -> None:
         """Read a file again soon after it changed, until canceled."""
+        self._tell()
         while self._paths:
             await asyncio.sleep(_LOOK_S)
-            await asyncio.to_thread(self.reload)
+            if await asyncio.to_thread(self.reload):
+                self._tell()
 
     def reload(self) -> bool:
         """Read what has changed since it was read last, put it in force, and tell whether anything had."""
@@ -92,12 +94,15 @@ class RuleFiles:
     def _take(self, path: Path, file: RuleFile) -> None:
         if file.flaws:
             self.flaws[path] = file.flaws
+        else:
+            self.flaws.pop(path, None)
+            self._sound[path] = file
+
+    def _tell(self) -> None:
+        for path, flaws in self.flaws.items():
             kept = path in self._sound
-            _log.error("rules_flawed", file=str(path), kept=kept, flaws=[str(flaw) for flaw in file.flaws[:10]])
-            return
-        self.flaws.pop(path, None)
-        self._sound[path] = file
-        _log.info("rules_read", file=str(path), rules=len(file.rules))
+            _log.error("rules_flawed", file=str(path), kept=kept, flaws=[str(flaw) for flaw in flaws[:10]])
+        _log.info("rules_read", rules=len(self.book.rules.rules), files=len(self._shipped) + len(self._sound))
 
     def standing(self) -> str:
         """Return one sentence on the rules in force."""

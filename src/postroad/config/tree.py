@@ -228,6 +228,13 @@ class Delivery(msgspec.Struct, frozen=True):
         int | None, Say("Processes that compose and sign; unset: one a core, 0: within the server's process.", 0, 256)
     ] = None
     drain_s: Annotated[float, Say("Time for transactions in flight to finish after SIGTERM.", 0, 3600)] = 30
+    rules: Annotated[
+        tuple[str, ...],
+        Say(
+            "Files of rules about what providers mean by their replies, the most important first; they are asked "
+            "before the rules that come with Postroad, and read again when they change."
+        ),
+    ] = ()
     timeouts: Timeouts = Timeouts()
 
 

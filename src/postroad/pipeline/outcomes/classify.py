@@ -110,6 +110,8 @@ _VAGUE_CODES: Final = {
 }
 _ADDRESS: Final = 1
 """The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
+_OTHER_ADDRESS: Final = (1, 0)
+"""Something about an address (RFC 3463 §3.2): mostly the recipient's, but never said surely enough to suppress it."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 
 
@@ -179,6 +181,8 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _We
         return _Weighed(group.cls, f"text.{group.name}", confidence, Basis.TEXT)
     if stated is not None:
         return _Weighed(stated, rule, Confidence.MEDIUM, Basis.ENHANCED)
+    if code == _OTHER_ADDRESS:
+        return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
 
 

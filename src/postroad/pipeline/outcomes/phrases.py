@@ -41,6 +41,28 @@ GROUPS: Final = (
         _phrases("greylist | graylist | grey list | gray list | grey-list | gray-list"),
     ),
     Group(
+        "unwanted",
+        Class.POLICY,
+        _phrases(
+            """
+            badmailfrom | senderfilterconfig | null sender | empty envelope | envelope senders not allowed |
+            not subscribed | envelope blocked | blocked senders | by the recipient | to this group
+            """
+        ),
+    ),
+    Group(
+        "full_mailbox",
+        Class.MAILBOX_FULL,
+        _phrases(
+            """
+            mailbox full | mailbox is full | inbox is full | mailbox quota | mailbox for user is full |
+            exceeding receiving limits | enough space to accept | does not have enough space |
+            doesn't have enough space | messages on the server | space has been used up | mailbox size limit |
+            mailbox storage | temporarily full | mailbox has exceeded
+            """
+        ),
+    ),
+    Group(
         "volume",
         Class.RATE_LIMITED,
         _phrases(
@@ -49,7 +71,7 @@ GROUPS: Final = (
             concurrent connections | too many connections | too many concurrent | too many sessions |
             too many messages | too many mails | frequency limited | messages per hour | emails per hour |
             receive per hour | messages can be sent | number of messages they can | thread limit exceeded |
-            slow down
+            slow down | too fast
             """
         ),
     ),
@@ -60,7 +82,8 @@ GROUPS: Final = (
             """
             relay access denied | relaying denied | unable to relay | relay not permitted | relaying disallowed |
             not permitted to relay | relaying not allowed | do not relay | allowed rcpthosts | relay denied |
-            as a relay | relaying prohibited | relay prohibited | not a relay
+            as a relay | relaying prohibited | relay prohibited | not a relay | isn't hosted here | not hosted here |
+            does not host
             """
         ),
     ),
@@ -71,8 +94,18 @@ GROUPS: Final = (
             """
             starttls | tls required | tls is required | requires tls | over tls | a tls connection |
             encryption required | requires encryption | encryption is required | tls connection required |
-            tls not available | tls/ssl | tls/sslv3 | must use tls | encrypted connection |
-            secure connection required
+            tls not available | tls/ssl | must use tls | encrypted connection | secure connection required |
+            encrypted channel | encryption needed | (tls) | tls currently | tls temporarily
+            """
+        ),
+    ),
+    Group(
+        "listed",
+        Class.REPUTATION_BLOCK,
+        _phrases(
+            """
+            blocked using | spamhaus | spamcop | poor reputation | bad reputation | low reputation |
+            barracudacentral | dnsbl | dns blacklist | in a black list
             """
         ),
     ),
@@ -88,10 +121,12 @@ GROUPS: Final = (
             bad sender | reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr |
             authentication req | sending domain does not | sending domain not | helo command rejected | bad helo |
             spoof | spf: | spf-check | spf ( | spf sender | sender invalid | sender id ( | ptr lookup | dns ptr |
-            ptr resource | resolve sender | domain authentication fail | allow sending mail | helo name |
-            helo argument | ehlo argument | invalid helo | helo/ehlo greeting | helo access denied | dns check fail |
-            authentication fail | sender policy framework | sender domain resolve | emetteur invalide |
-            mail from must | hostname lookup | sender's domain | sender does not match | mx or a record
+            ptr resource | resolve sender | allow sending mail | helo name | helo argument | ehlo argument |
+            invalid helo | helo/ehlo greeting | helo access denied | dns check fail | authentication fail |
+            sender policy framework | emetteur invalide | mail from must | hostname lookup | sender's domain |
+            mx or a record | unresolvable | a/aaaa | name lookup failed | fully qualified address |
+            fully qualified email | dead domain | no reverse | without reverse | unroutable sender | spf mail from |
+            from domain fails
             """
         ),
     ),
@@ -104,7 +139,9 @@ GROUPS: Final = (
             received too much | server busy | mail flood | temporarily deferred | [tss0 | [ts0 | permitted limit |
             sending limit | sending quota | connection limit | submissionquotaexceeded | message limit |
             exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |
-            rate control | message rate | too high a rate | exceeded the max | limite de mensagens
+            rate control | message rate | too high a rate | exceeded the max | limite de mensagens |
+            allowable connection | concurrency limit | threshold exceeded | number of messages in | over the limit |
+            number of recipients was | temporarily restricted | frequency of | quota for sending | limit for messages
             """
         ),
     ),
@@ -113,18 +150,18 @@ GROUPS: Final = (
         Class.REPUTATION_BLOCK,
         _phrases(
             """
-            spamhaus | spamcop | barracudacentral | barracuda reputation | sorbs | senderscore | cloudmark |
-            blocklist | block list | block-list | blacklist | black list | black-list | denylist | deny list |
-            blocked using | dnsbl | dnsrbl | reputation | bad history | client host [ | [bl2 | listed by |
-            listed on | listed at | ipcheck.proofpoint | banned sending | banned sender | your ip |
+            sorbs | senderscore | cloudmark | blocklist | block list | block-list | blacklist | black list |
+            black-list | denylist | deny list | dnsrbl | reputation | bad history | client host [ | [bl2 |
+            listed by | listed on | listed at | ipcheck.proofpoint | banned sending | banned sender | your ip |
             ip address is block | traffic not accepted from this ip | ip is blocked | a problem occurred | s3140 |
             not accepted from ip | unsolicited mail originating | access to this mail system has been rejected |
             in rbl | by rbl | an rbl | rbl list | uceprotect | black ip | blocked for spam | block for spam |
-            blocked for abuse | blocked for spamming | spam ip | spammer | spamming issues | dynamically-assigned |
-            dynamic ip | weren't sent | is_blocked | ip blocked | ip address has been blocked | is blocked by |
-            is listed | mail-abuse | csi.cloudmark | abuse detected | ip in rbl |
-            domain has been blacklisted | network is blocked | temporarily blocked for | suspicious activity |
-            open proxy | ip bloqueado
+            blocked for abuse | spam ip | spammer | spamming issues | dynamically-assigned | dynamic ip |
+            weren't sent | is_blocked | ip blocked | ip address has been blocked | is blocked by | is listed |
+            mail-abuse | abuse detected | network is blocked | temporarily blocked for | suspicious activity |
+            open proxy | ip bloqueado | dialup | smtp server of your isp | use your isp | spam from your |
+            from your network | sender score | too much spam | permanently deferred | currently blocked |
+            refused to talk | aup#bl | not available aup# | intrusion prevention
             """
         ),
     ),
@@ -142,7 +179,9 @@ GROUPS: Final = (
             message is malformed | message malformed | encoded-word | line length | lines too long |
             headers are not | from: header | missing a valid | linefeed | blocked file | executable | blocking url |
             spam url | message rejected as | considered spam | unwanted mail | junk | forbidden file |
-            illegal attachment | nature of the content | not rfc compliant
+            nature of the content | not rfc compliant | recurrent pattern | uribl | antispam check | header error |
+            permanently rejected message | content denied | mass mailer | unacceptable content | forbidden content |
+            dangerous file
             """
         ),
     ),
@@ -156,8 +195,8 @@ GROUPS: Final = (
         Class.MAILBOX_FULL,
         _phrases(
             """
-            mailbox full | mailbox is full | mailbox quota | mailbox size limit | over quota | overquota |
-            quota exceeded | exceeded quota | exceeded storage | mailbox would exceed | recipient storage full
+            over quota | overquota | quota exceeded | exceeded quota | exceeded storage | mailbox would exceed |
+            recipient storage full
             """
         ),
     ),
@@ -168,7 +207,8 @@ GROUPS: Final = (
             """
             message size | size limit | too large | too big | maximum size | exceeds size | exceeded size |
             exceeds fixed | larger than the current | email size | mail size exce | size exceeded |
-            message size exce | exceeds the maximum | size limits | exceeds google's
+            exceeds the maximum | exceeds google's | exceeds maximum | maximum allowed size | message exceeds |
+            maximum allowed is | octets, maximum
             """
         ),
     ),
@@ -177,9 +217,8 @@ GROUPS: Final = (
         Class.MAILBOX_FULL,
         _phrases(
             """
-            mailbox for user is full | inbox is full | box full | box is full | quota | out of storage |
-            storage allocation | user is full | not enough space | not enough storage space |
-            storage limit exceeded | is over its limit | mailbox limit | boite pleine | caixa postal cheia | pleine |
+            box full | box is full | quota | out of storage | storage allocation | user is full | not enough space |
+            storage limit exceeded | is over its limit | mailbox limit | caixa postal cheia | pleine |
             blocks limit exceeded | mailfolder is full | storage space
             """
         ),
@@ -187,24 +226,28 @@ GROUPS: Final = (
     Group(
         "storage",
         Class.UNREACHABLE,
-        _phrases("insufficient system | insufficient storage | disk full | out of memory"),
+        _phrases(
+            """
+            insufficient system | insufficient storage | disk full | out of memory | insufficient disk
+            """
+        ),
     ),
     Group(
         "inactive",
         Class.INACTIVE_MAILBOX,
         _phrases(
             """
-            mailbox disabled | mailbox is disabled | account disabled | account is disabled | user disabled |
-            account has been disabled | mailbox has been disabled | is inactive | inactive user | (disabled) |
-            account inactive | mailbox inactive | inactive account | inactive mailbox | deactivated | suspended |
-            account closed | mailbox closed | has been closed | no longer active | no longer accept | not active |
+            mailbox disabled | account disabled | user disabled | account has been disabled |
+            mailbox has been disabled | is inactive | inactive user | (disabled) | account inactive |
+            mailbox inactive | inactive account | inactive mailbox | deactivated | suspended | account closed |
+            mailbox closed | has been closed | no longer active | no longer accept | not active |
             no longer available | no longer valid | no longer in use | no longer with | discontinued |
             recipient disabled | account expired | mailbox expired | account locked | account is locked |
-            disabled recipient | recipient is disabled | archived recipient | recipient archived |
-            account is closed | account not available | inactivity | not activated | is sleeping |
-            no longer on server | no longer exists | has been suspended | is suspended | mailbox cannot be accessed |
-            account has expired | mailbox locked | been deactivated | is disabled | destinataire est bloque |
-            conta inativa | not accepting messages for this user | user locked | mailbox is blocked
+            disabled recipient | archived recipient | recipient archived | account is closed |
+            account not available | inactivity | not activated | is sleeping | no longer on server |
+            no longer exists | mailbox cannot be accessed | account has expired | mailbox locked | is disabled |
+            destinataire est bloque | conta inativa | not accepting messages for this user | user locked |
+            mailbox is blocked | not an active | recipient expired | left the organi | non-payment
             """
         ),
     ),
@@ -237,25 +280,25 @@ GROUPS: Final = (
         Class.INVALID_RECIPIENT,
         _phrases(
             """
-            user unknown | unknown user | no such user | nosuchuser | no such mailbox | no such recipient |
-            no such address | no such person | no such account | no such email | no such local | no user |
-            does not exist | doesn't exist | dosn't exist | doesnt exist | not exist | non-existent | nonexistent |
-            recipientnotfound | recipient not found | user not found | mailbox not found | account not found |
-            address not found | not found by smtp address lookup | was not found | access denied. as( |
-            invalid recipient | invalid mailbox | invalid address | invalid user | invalid account | bad address |
-            unknown recipient | recipient unknown | address unknown | unknown address | unknown local |
-            unknown account | unknown mailbox | mailbox unknown | unknown or illegal alias | unknown email |
-            unknown virtual | unrouteable address | unroutable address | bad destination mailbox | no mailbox |
-            no account | doesn't have a | does not have a | isn't a known | is not a known | not a valid |
-            is not known | not a known user | not our customer | not listed in | #5.1.0 address rejected |
-            recipient is not valid | addressee unknown | cannot be verified | mailbox is not allowed |
-            mailbox name not allowed | mailbox not allowed | recipient rejected | badrcptto |
-            no one at this address | not in recipient list | address invalid | recipient invalid |
+            user unknown | unknown user | nosuchuser | no user | doesn't exist | dosn't exist | doesnt exist |
+            not exist | non-existent | nonexistent | recipientnotfound | recipient not found | user not found |
+            mailbox not found | account not found | address not found | not found by smtp address lookup |
+            was not found | access denied. as( | invalid recipient | invalid mailbox | invalid address |
+            invalid user | invalid account | bad address | unknown recipient | recipient unknown | address unknown |
+            unknown address | unknown local | unknown account | unknown mailbox | mailbox unknown |
+            unknown or illegal alias | unknown email | unknown virtual | unrouteable address | unroutable address |
+            bad destination mailbox | no mailbox | no account | doesn't have a | does not have a | isn't a known |
+            is not a known | not a valid | is not known | not a known user | not our customer | not listed in |
+            #5.1.0 address rejected | recipient is not valid | addressee unknown | cannot be verified |
+            mailbox is not allowed | mailbox name not allowed | mailbox not allowed | recipient rejected |
+            badrcptto | no one at this address | not in recipient list | address invalid | recipient invalid |
             invalid-recipient | undeliverable address | no alias | cannot deliver mail for | unallocated |
-            list expansion problem | not a local | no such id | destinataire inconnu | utilisateur inconnu |
-            adresse inconnue | adresse d au moins | unbekannt | onbekende gebruiker | sconosciuto | desconhecido |
-            desconocido | no existe | brak takiego | n'existe pas | no matching recipient | mailbox does not |
-            never heard of | could not be found | user missing
+            list expansion problem | not a local | destinataire inconnu | utilisateur inconnu | adresse inconnue |
+            adresse d au moins | unbekannt | onbekende gebruiker | sconosciuto | desconhecido | desconocido |
+            no existe | brak takiego | n'existe pas | no matching recipient | mailbox does not | never heard of |
+            could not be found | user missing | is not found | bad-recipient | bad recipient | can't accept user |
+            rejected recipients | marked as invalid | no such | no mail box | unknown to us | not recognized here |
+            user not known
             """
         ),
     ),
@@ -287,9 +330,9 @@ GROUPS: Final = (
             """
             policy | policies | administrative | prohibit | not authorized | not allowed | denied | rejected by |
             not permitted | permission | refused by | does not accept mail from | not accepted | refuses to receive |
-            refused to receive | rejected by recipient | envelope blocked | whitelist | allowlist | not in allowed |
-            members only | restricted | inbounds disabled | not authorised | blocked senders | sender blocked |
-            rejected by the recipient
+            refused to receive | envelope blocked | whitelist | allowlist | not in allowed | members only |
+            restricted | inbounds disabled | not authorised | blocked senders | sender blocked |
+            closed mailing list | go away
             """
         ),
     ),
@@ -304,14 +347,14 @@ GROUPS: Final = (
         _phrases(
             """
             service unavailable | service not available | temporarily unavailable | temporarily not available |
-            service currently unavailable | local error | local problem | system error | internal error |
-            internal resources | lookup failure | out of resources | shutting down | timeout | timed out |
-            temporary problem | temporary failure | temporary error | overload | maintenance |
-            temporary server error | server error | currently unavailable | service refuse | could not complete |
-            unable to process | upstream error | backend | try a different | server is busy | too busy |
-            resources temporarily | not enough resources | storage transient | no healthy |
+            local error | local problem | system error | internal error | internal resources | lookup failure |
+            out of resources | shutting down | timeout | timed out | temporary problem | temporary failure |
+            temporary error | overload | maintenance | server error | currently unavailable | service refuse |
+            could not complete | unable to process | upstream error | backend | try a different | server is busy |
+            too busy | resources temporarily | not enough resources | storage transient | no healthy |
             not accepting network messages | all server ports | ports are busy | configuration problem |
-            configuration error | queue file | milter
+            configuration error | queue file | milter | interrupted system call | i/o error | loop broken |
+            connection lost | process your | try again in a few
             """
         ),
         digit=4,

@@ -42,7 +42,10 @@ def spoken_reply(written: str) -> SmtpReply | None:
 
 
 def try_out(rules: RuleSet) -> Iterator[Failure]:
-    """Yield the test lines that the set does not decide as they are meant."""
+    """Yield the test lines that the set does not decide as they are meant.
+
+    A rule of a more important file may stand before another one: that is how it is overruled.
+    """
     for rule in rules.rules:
         for line in rule.tests:
             detail = _test(rules, rule, line)
@@ -64,7 +67,9 @@ def _test(rules: RuleSet, rule: Rule, line: str) -> str | None:
     if not _fits(rule, read):
         return "the rule does not fit this reply"
     first = next(other for other in rules.of_provider(rule.provider) if _decides(other, read, _phase(rule)))
-    return None if first is rule else f"rule {first.id} stands before it and decides this reply"
+    return (
+        None if first is rule or first.file != rule.file else f"rule {first.id} stands before it and decides this reply"
+    )
 
 
 def _fits(rule: Rule, read: _Read) -> bool:
