@@ -6,13 +6,14 @@ import random
 from dataclasses import dataclass
 
 from postroad.app.development import DevelopmentSenders
+from postroad.app.exchanging import mail_back
 from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
 from postroad.app.traffic import shaping_of
 from postroad.app.transporting import contexts_of, knowledge, transport_of
-from postroad.app.unsubscribing import Unsubscribing
+from postroad.app.unsubscribing import Unsubscribing, mailbox_of
 from postroad.config import Settings, split_endpoint
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
@@ -125,6 +126,11 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     room = _room(settings, database)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
+    suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
+    arrivals, inbound = mail_back(
+        settings=settings, database=database, clock=clock, mint=mint, key=vault.derive("return path"), streams=streams,
+        suppressions=suppressions, told=told, node=node.name,
+    )  # fmt: skip
     return House(
         settings=settings,
         dev=dev,
@@ -140,7 +146,9 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         keys=keys,
         streams=streams,
         senders=senders,
-        suppressions=Suppressions(database, clock, mint, streams=streams, told=told.ring),
+        suppressions=suppressions,
+        arrivals=arrivals,
+        inbound=inbound,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
         egress=egress,
@@ -169,13 +177,16 @@ def _delivery(
     transport: Transport,
 ) -> tuple[Sending, Recomposer]:
     settings, database = ground.settings, ground.database
+    return_path_key = ground.vault.derive("return path")
     outfitter = DevelopmentSenders(senders, settings.data.directory) if ground.dev else senders
     dresser = Dresser(
         blobs=ground.blobs,
         senders=outfitter,
         streams=streams,
-        list_headers=Unsubscribing(settings.http.public_url, ground.vault.derive("tokens")).headers,
-        verp_key=ground.vault.derive("return path"),
+        list_headers=Unsubscribing(
+            settings.http.public_url, ground.vault.derive("tokens"), mailbox=mailbox_of(settings, return_path_key)
+        ).headers,
+        verp_key=return_path_key,
     )
     press = _press(settings, dev=ground.dev)
     sending = Sending(

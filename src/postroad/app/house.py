@@ -10,6 +10,7 @@ from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.egress import Egress
 from postroad.features.queue import Queue, Suspending
+from postroad.features.inbound import Arrivals, Inbound
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
 from postroad.features.transport import Transport
@@ -46,6 +47,8 @@ class House:
     streams: Streams
     senders: Senders
     suppressions: Suppressions
+    arrivals: Arrivals
+    inbound: Inbound
     webhooks: Webhooks
     notifier: Notifier
     egress: Egress
@@ -65,6 +68,7 @@ class House:
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     http_port: int = 0
     smtp_port: int = 0
+    exchange_port: int = 0
 
     async def close(self) -> None:
         """Give everything back that was opened."""

@@ -16,6 +16,7 @@ from postroad.app import logs
 from postroad.app.administration import serve_administration
 from postroad.app.building import open_house
 from postroad.app.door import http_door
+from postroad.app.exchanging import CertificateUnusable, exchange
 from postroad.app.greeting import greet
 from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
@@ -62,7 +63,11 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
     logs.configure(settings)
     sys.setswitchinterval(_SWITCH_S)
     uvloop.run(
-        _live(settings, dev=dev, roles=roles or frozenset({"http", "smtp", "delivery", "notifier", "scheduler"}))
+        _live(
+            settings,
+            dev=dev,
+            roles=roles or frozenset({"http", "smtp", "exchange", "delivery", "notifier", "scheduler"}),
+        )
     )
 
 
@@ -133,6 +138,8 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             loops["transport"] = house.transport.run
         if "notifier" in roles:
             loops["notifier"] = house.notifier.run
+        if "exchange" in roles and settings.exchange.enabled:
+            loops["inbound"] = house.inbound.run
         if "scheduler" in roles:
             loops |= {"domains": house.senders.recheck_forever, "retention": house.retention.run}
         tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
@@ -143,8 +150,24 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             listener = listen(settings.smtp.host, settings.smtp.port, "POSTROAD_SMTP_PORT")
             house.smtp_port = listener.getsockname()[1]
             await stack.enter_async_context(submission(house).listening(listener))
+        if "exchange" in roles and settings.exchange.enabled:
+            await stack.enter_async_context(_exchange(house))
         if "http" in roles:
             await stack.enter_async_context(_http(house))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _exchange(house: House) -> AsyncIterator[None]:
+    """Take mail that comes back while the body runs."""
+    settings = house.settings.exchange
+    try:
+        door = exchange(house)
+    except CertificateUnusable as problem:
+        raise CannotStart(str(problem)) from None
+    listener = listen(settings.host, settings.port, "POSTROAD_EXCHANGE_PORT")
+    house.exchange_port = listener.getsockname()[1]
+    async with door.listening(listener):
         yield
 
 

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from postroad.cli import server
 from postroad.cli.accounts import key_app, project_app
+from postroad.cli.inbound import inbound_app
 from postroad.cli.mail import send
 from postroad.cli.queue import queue_app
 from postroad.cli.senders import domain_app
@@ -45,6 +46,7 @@ def application() -> typer.Typer:
         ("queue", queue_app),
         ("suppression", suppression_app),
         ("webhook", webhook_app),
+        ("inbound", inbound_app),
         ("config", server.config_app),
     ):
         app.add_typer(group, name=name)

@@ -12,7 +12,7 @@ from postroad.cli.telling import tell, tell_findings, tell_json, tell_records
 if TYPE_CHECKING:
     from postroad.config import Settings
 
-ROLES = ("http", "smtp", "delivery", "notifier", "scheduler")
+ROLES = ("http", "smtp", "exchange", "delivery", "notifier", "scheduler")
 
 
 def serve(

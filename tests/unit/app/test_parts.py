@@ -18,7 +18,7 @@ from postroad.app.building import open_house
 from postroad.app.metrics import collect
 from postroad.app.retention import Retention
 from postroad.app.routes import UnknownProject, router_of
-from postroad.app.unsubscribing import Unsubscribing
+from postroad.app.unsubscribing import Unsubscribing, mailbox_of
 from postroad.config import RouteKind, RouteRule, Secret, Settings
 from postroad.config.tree import LogFormat, LogLevel
 from postroad.model.clock import DAY
@@ -29,6 +29,7 @@ from postroad.model.token import unseal
 from postroad.store import bulk
 from postroad.store.blobs import Blobs
 from postroad.store.messages import accept
+from postroad.wire import verp
 from stores import acceptance, clock, database, mints, new_message, prepare, project
 
 __all__ = ["clock", "database", "mints", "project"]
@@ -85,6 +86,21 @@ def test_a_rule_of_a_project_that_does_not_exist_says_how_to_make_it():
 
 def headers_of(url, lease):
     return dict(Unsubscribing(url, TOKEN_KEY).headers(lease, BROADCAST))
+
+
+def test_where_mail_is_read_a_reader_may_write_to_unsubscribe():
+    plain = Settings()
+    settings = replace(plain, return_path=replace(plain.return_path, domain="bounces.test"))
+    assert mailbox_of(settings, TOKEN_KEY) is None
+    mailbox = mailbox_of(replace(settings, exchange=replace(plain.exchange, enabled=True)), TOKEN_KEY)
+    lease = make_lease()
+    found = dict(Unsubscribing("https://mail.test", TOKEN_KEY, mailbox=mailbox).headers(lease, BROADCAST))
+    link, mailto = found["List-Unsubscribe"].split(", ")
+    assert link.startswith("<https://mail.test/u/")
+    local, _, domain = mailto.removeprefix("<mailto:").removesuffix(">").partition("@")
+    assert verp.read_any(local, TOKEN_KEY) == (verp.Purpose.UNSUBSCRIBE, lease.delivery_id)
+    assert verp.read(local, TOKEN_KEY) is None, "it is no return path"
+    assert domain == "bounces.test"
 
 
 def test_a_server_reached_by_https_offers_one_click():

@@ -56,6 +56,30 @@ import pytest
             {"project": "default", "address": "a@b.example", "stream": "news", "note": "asked"},
         ),
         (
+            "suppression list --incident inc_1 --cause bounce",
+            "suppression.list",
+            {"project": "default", "limit": 50, "after": None, "incident": "inc_1", "cause": "bounce"},
+        ),
+        ("suppression incidents --limit 3", "suppression.incidents", {"project": None, "limit": 3}),
+        (
+            """suppression undo --incident inc_1 --cause bounce --class policy --rule r --site google --project shop
+            --since 2030-01-01T00:00:00Z --until 2030-01-02T00:00:00Z --force --note why --dry-run""",
+            "suppression.undo",
+            {
+                "project": "shop",
+                "incident": "inc_1",
+                "cause": "bounce",
+                "class": "policy",
+                "rule": "r",
+                "site": "google",
+                "since": "2030-01-01T00:00:00+00:00",
+                "until": "2030-01-02T00:00:00+00:00",
+                "force": True,
+                "note": "why",
+                "dry_run": True,
+            },
+        ),
+        (
             "suppression remove a@b.example --force",
             "suppression.remove",
             {"project": "default", "address": "a@b.example", "stream": None, "force": True},
@@ -76,6 +100,14 @@ import pytest
             "webhook.replay",
             {"project": "default", "webhook": "whk_1", "after": "evt_1"},
         ),
+        ("inbound list", "inbound.list", {"project": None, "state": None, "limit": 50, "after": None}),
+        (
+            "inbound list --state quarantined --project shop --limit 3 --after inb_1",
+            "inbound.list",
+            {"project": "shop", "state": "quarantined", "limit": 3, "after": "inb_1"},
+        ),
+        ("inbound show inb_1", "inbound.show", {"mail": "inb_1"}),
+        ("inbound release inb_1", "inbound.release", {"mail": "inb_1"}),
     ],
 )
 def test_a_command_asks_for_one_operation(postroad, server, command, operation, arguments):
@@ -166,3 +198,12 @@ def test_a_command_line_that_cannot_be_understood_is_told(postroad, server, comm
 
 def test_version_is_told(postroad):
     assert postroad("version", "--json").json["postroad"].count(".") == 2
+
+
+def test_a_mail_that_came_in_is_printed_octet_by_octet_or_without_its_octets(postroad, server):
+    raw = "Subject: café\r\n\r\n".encode()
+    server.answers = [{"id": "inb_1", "raw": base64.b64encode(raw).decode()}] * 2
+    assert postroad("inbound", "show", "inb_1", "--raw").out.encode() == raw
+    shown = postroad("inbound", "show", "inb_1").out
+    assert "inb_1" in shown
+    assert "Raw" not in shown

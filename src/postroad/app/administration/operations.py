@@ -7,6 +7,7 @@ from typing import Final
 from postroad.app.administration import (
     accounts,
     hooks,
+    inbound_mail,
     installation,
     mail,
     queueing,
@@ -27,6 +28,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         **suppressing.OPERATIONS,
         **queueing.OPERATIONS,
         **hooks.OPERATIONS,
+        **inbound_mail.OPERATIONS,
     }
 )
 

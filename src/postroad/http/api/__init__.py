@@ -14,6 +14,7 @@ from postroad.http.api.blobs import BlobsController
 from postroad.http.api.changes import ChangesController
 from postroad.http.api.domains import DomainsController
 from postroad.http.api.events import EventsController
+from postroad.http.api.inbound import InboundController
 from postroad.http.api.keys import KeysController
 from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
@@ -34,6 +35,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     QueueController,
     SuspensionsController,
     WebhooksController,
+    InboundController,
     StreamsController,
     KeysController,
     ProjectController,
