@@ -4,6 +4,7 @@ import base64
 import os
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
 from postroad.app.development import DevelopmentSenders
 from postroad.app.exchanging import mail_back
@@ -11,6 +12,7 @@ from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
+from postroad.app.rulebook import RuleFiles
 from postroad.app.traffic import shaping_of
 from postroad.app.transporting import contexts_of, knowledge, transport_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
@@ -31,7 +33,8 @@ from postroad.pipeline.deliver import Deliverer, DeliverSettings
 from postroad.pipeline.dressing import Dresser
 from postroad.pipeline.intake import Intake, IntakeLimits
 from postroad.pipeline.journal import Journal
-from postroad.pipeline.outcomes.judge import Policy
+from postroad.pipeline.outcomes.policy import Policy
+from postroad.pipeline.outcomes.rules import Rulebook
 from postroad.pipeline.press import Press, PressInside, PressOutside
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.routing import Router
@@ -104,13 +107,15 @@ class _Ground:
     blobs: Blobs
     due: WakeUp
     told: WakeUp
+    rules: RuleFiles
 
 
 async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
     clock = WallClock()
     mint = Minter(clock)
     blobs, due, told = Blobs(settings.blobs_url), WakeUp(), WakeUp()
-    ground = _Ground(settings, dev, node, vault, database, clock, mint, blobs, due, told)
+    rules = RuleFiles([Path(name) for name in settings.delivery.rules])
+    ground = _Ground(settings, dev, node, vault, database, clock, mint, blobs, due, told, rules)
     projects, keys = Projects(database, clock, mint), Keys(database, clock, mint)
     projects.on_change(keys.forget_project)
     streams = Streams(database, clock, built_in_streams(settings))
@@ -158,6 +163,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         sending=sending,
         recompose=recompose,
         retention=Retention(database, blobs, clock, settings.retention),
+        rules=rules,
         suspensions=suspensions,
         shaping=shaping,
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
@@ -206,7 +212,7 @@ def _delivery(
         ),
         router=router,
         journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),
-        policy=_policy(settings),
+        policy=_policy(settings, ground.rules.book),
         due=ground.due,
         told=ground.told,
         shaping=shaping,
@@ -317,9 +323,11 @@ def _deliver_settings(settings: Settings) -> DeliverSettings:
     )
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, rulebook: Rulebook) -> Policy:
     return Policy(
-        in_doubt_wait=int(settings.streams.in_doubt_delay_s * SECOND), in_doubt_most=settings.streams.in_doubt_attempts
+        in_doubt_wait=int(settings.streams.in_doubt_delay_s * SECOND),
+        in_doubt_most=settings.streams.in_doubt_attempts,
+        rulebook=rulebook,
     )
 
 

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from postroad.app.node import Minter, Node, WallClock
 from postroad.app.retention import Retention
+from postroad.app.rulebook import RuleFiles
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.egress import Egress
@@ -58,6 +59,7 @@ class House:
     sending: Sending
     recompose: Recomposer
     retention: Retention
+    rules: RuleFiles
     suspensions: Suspensions
     queue: Queue
     suspending: Suspending

@@ -19,6 +19,7 @@ from postroad.cli.accounts import key_app, project_app
 from postroad.cli.inbound import inbound_app
 from postroad.cli.mail import send
 from postroad.cli.queue import queue_app
+from postroad.cli.rules import rules_app
 from postroad.cli.senders import domain_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
@@ -47,6 +48,7 @@ def application() -> typer.Typer:
         ("suppression", suppression_app),
         ("webhook", webhook_app),
         ("inbound", inbound_app),
+        ("rules", rules_app),
         ("config", server.config_app),
     ):
         app.add_typer(group, name=name)

@@ -37,9 +37,19 @@ async def doctor(house: "House", given: Nothing) -> Answer:
         "findings": [
             {"name": each.name, "state": each.state.value, "detail": f"{each.name}: {each.detail}"}
             for each in found.findings
-        ],
+        ]
+        + _rules(house),
         "domains": [told(domain) for domain in found.domains],
     }
+
+
+def _rules(house: "House") -> list[dict[str, str]]:
+    """Return how the files of rules about replies are, in the form of findings."""
+    flawed = [str(flaw) for flaws in house.rules.flaws.values() for flaw in flaws]
+    standing = {"name": "rules", "state": "ok", "detail": f"rules: {house.rules.standing()}"}
+    remedy = "Put the file right; what it held when it was read last stays in force. `postroad rules test` tries it."
+    problems = [{"name": "rules", "state": "problem", "detail": f"rules: {each}", "remedy": remedy} for each in flawed]
+    return [*problems, standing]
 
 
 async def queue(house: "House", given: Nothing) -> Answer:
