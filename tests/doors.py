@@ -15,6 +15,7 @@ from postroad.features.egress.target import Policy
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.sites import Sites
 from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
 from postroad.http.server import build
@@ -23,6 +24,9 @@ from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import DeliveryId, ProjectId
 from postroad.model.project import Caller, KeyScope, Project
 from postroad.pipeline.intake import Intake, IntakeLimits
+from postroad.pipeline.keeping import Keeper
+from postroad.pipeline.shaping.limits import Book, Limits
+from postroad.pipeline.shaping.shaping import Shaping
 from postroad.pipeline.suspensions import Suspensions
 from postroad.store import audit
 from postroad.store import projects as project_rows
@@ -145,6 +149,7 @@ async def open_house(
         queue=Queue(database, clock, mints, due=due.ring, told=told.ring),
         suspending=Suspending(database, clock, mints, changed=suspensions.refresh, told=told.ring),
         suspensions=suspensions,
+        sites=sites_over(database, clock),
         token_key=TOKEN_KEY,
         due=due,
         gate=room,
@@ -152,6 +157,13 @@ async def open_house(
     made = {scope: (await keys.create(project.id, scope.value, scope=scope, actor="test")).secret for scope in KeyScope}
     full = made[KeyScope.FULL]
     return House(services, build(services), keys, project, full, clock, recomposer, room, dns, made)
+
+
+def sites_over(database: Database, clock: StillClock) -> Sites:
+    """Return the sites of a server that has sent nothing yet."""
+    shaping = Shaping(Book(Limits()), clock=clock, chance=lambda: 0.0, node="n1")
+    keeper = Keeper(shaping, database, clock, node="n1", reread=lambda: None, due=lambda: None)
+    return Sites(shaping, keeper, clock)
 
 
 @pytest_asyncio.fixture

@@ -3,6 +3,7 @@
 import base64
 import os
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
 from postroad.app.rulebook import RuleFiles
-from postroad.app.traffic import shaping_of
+from postroad.app.traffic import LimitFiles, shaping_of, suspend_by_rules
 from postroad.app.transporting import contexts_of, knowledge, transport_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
 from postroad.config import Settings, split_endpoint
@@ -24,6 +25,7 @@ from postroad.features.egress.network import dns_resolver
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.sites import Sites
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
@@ -33,6 +35,7 @@ from postroad.pipeline.deliver import Deliverer, DeliverSettings
 from postroad.pipeline.dressing import Dresser
 from postroad.pipeline.intake import Intake, IntakeLimits
 from postroad.pipeline.journal import Journal
+from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.outcomes.policy import Policy
 from postroad.pipeline.outcomes.rules import Rulebook
 from postroad.pipeline.press import Press, PressInside, PressOutside
@@ -129,6 +132,9 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     transport, policy_egress = transport_of(settings, database, clock)
     sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport)
     room = _room(settings, database)
+    suspending = Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring)
+    suspend_by_rules(shaping, suspending)
+    keeper = await _keeper(ground, shaping, identifiers)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
@@ -166,8 +172,10 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         rules=rules,
         suspensions=suspensions,
         shaping=shaping,
+        keeper=keeper,
+        sites=Sites(shaping, keeper, clock),
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
-        suspending=Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring),
+        suspending=suspending,
         transport=transport,
         policy_egress=policy_egress,
     )
@@ -220,6 +228,16 @@ def _delivery(
         settings=_sending_settings(settings, ground.node, shared=database.engine_name == "postgresql"),
     )
     return sending, Recomposer(database=database, dresser=dresser, press=press, cabinet=outfitter)
+
+
+async def _keeper(ground: _Ground, shaping: Shaping, projects: Mapping[str, str]) -> Keeper:
+    """Return the keeper of shaping, with what this node had learned brought back."""
+    files = LimitFiles(ground.settings, projects)
+    keeper = Keeper(
+        shaping, ground.database, ground.clock, node=ground.node.name, reread=files.reread, due=ground.due.ring
+    )
+    await keeper.load()
+    return keeper
 
 
 async def _suspensions(ground: _Ground) -> Suspensions:

@@ -29,6 +29,7 @@ def http_door(house: House) -> Door:
             webhooks=house.webhooks,
             queue=house.queue,
             suspending=house.suspending,
+            sites=house.sites,
             suspensions=house.suspensions,
             token_key=house.vault.derive("tokens"),
             due=house.due,

@@ -14,10 +14,12 @@ from postroad.features.queue import Queue, Suspending
 from postroad.features.inbound import Arrivals, Inbound
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.sites import Sites
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.pipeline.intake import Intake
+from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.sending import Sending
 from postroad.pipeline.shaping.shaping import Shaping
@@ -64,6 +66,8 @@ class House:
     queue: Queue
     suspending: Suspending
     shaping: Shaping
+    keeper: Keeper
+    sites: Sites
     transport: Transport
     policy_egress: Egress
     """The way to recipients' MTA-STS policies."""

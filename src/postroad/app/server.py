@@ -135,6 +135,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             loops["key_uses"] = house.keys.record_uses_forever
         if "delivery" in roles:
             loops["delivery"] = house.sending.run
+            loops["shaping"] = house.keeper.run
             loops["rules"] = house.rules.watch
             loops["transport"] = house.transport.run
         if "notifier" in roles:

@@ -1,15 +1,22 @@
 """From the settings and the files of limits to the shaping of all sites, read again when a file changes."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from postroad.app.node import Node
 from postroad.config import Settings
-from postroad.model.clock import Clock
+from postroad.features.queue import NewSuspension, Suspending
+from postroad.model.clock import Clock, Instant
+from postroad.model.suspension import ANY, SuspensionCause
+from postroad.model.traffic import Traffic
 from postroad.pipeline.shaping.limits import Book, FlawedLimitsError, Limits, Section, read_book, shipped
 from postroad.pipeline.shaping.shaping import Shaping
 
+_log = structlog.get_logger("postroad.shaping")
 _SHIPPED = "the limits that ship"
 
 
@@ -76,3 +83,58 @@ def _identified(path: Path | None, sections: Mapping[str, Section], projects: Ma
                 f"`postroad project create {name}`, or correct the name"
             )
     return {projects[name]: section for name, section in sections.items()}
+
+
+class LimitFiles:
+    """The file of limits, looked at again and again."""
+
+    def __init__(self, settings: Settings, projects: Mapping[str, str]) -> None:
+        """Begin with the file as it was just read."""
+        self._settings = settings
+        self._projects = projects
+        self._seen = self._mark()
+
+    def reread(self) -> Book | None:
+        """Return the limits anew when the file has changed and is sound, or None; what is wrong with it is logged."""
+        mark = self._mark()
+        if mark == self._seen:
+            return None
+        self._seen = mark
+        try:
+            return book_of(self._settings, self._projects)
+        except UnusableLimits as problem:
+            _log.error("limits_flawed", file=str(self._settings.shaping.file), kept=True, flaws=str(problem))
+            return None
+
+    def _mark(self) -> tuple[int, int] | None:
+        path = self._settings.shaping.file
+        try:
+            found = None if path is None else path.stat()
+        except OSError:
+            return None
+        return None if found is None else (found.st_mtime_ns, found.st_size)
+
+
+def suspend_by_rules(shaping: Shaping, suspending: Suspending) -> None:
+    """Have the suspensions that rules ask for written down, so that every node keeps to them."""
+    tasks: set[asyncio.Task[object]] = set()
+
+    def suspend(*, site: str, project: str | None, traffic: Traffic, until: Instant, because: str) -> None:
+        new = NewSuspension(
+            site=site,
+            project_id=ANY if project is None else project,
+            reason=f"The rule {traffic.rule} asks for it: {because}"[:500],
+            until=until,
+        )
+        evidence: dict[str, str | int | float | None] = {"rule": traffic.rule, "reply": because}
+        work = suspending.suspend(new, author="system", cause=SuspensionCause.RULE, evidence=evidence)
+        task: asyncio.Task[object] = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(done)
+
+    def done(task: asyncio.Task[object]) -> None:
+        tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            _log.warning("suspension_not_kept", why=str(problem))
+
+    shaping.suspend_by(suspend)

@@ -21,6 +21,7 @@ from postroad.cli.mail import send
 from postroad.cli.queue import queue_app
 from postroad.cli.rules import rules_app
 from postroad.cli.senders import domain_app
+from postroad.cli.sites import sites_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
 from postroad.cli.webhooks import webhook_app
@@ -45,6 +46,7 @@ def application() -> typer.Typer:
         ("key", key_app),
         ("domain", domain_app),
         ("queue", queue_app),
+        ("sites", sites_app),
         ("suppression", suppression_app),
         ("webhook", webhook_app),
         ("inbound", inbound_app),

@@ -11,6 +11,7 @@ from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.suppressions import Suppressions
+from postroad.features.sites import Sites
 from postroad.features.webhooks import Webhooks
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
@@ -59,6 +60,7 @@ class Services:
     webhooks: Webhooks
     queue: Queue
     suspending: Suspending
+    sites: Sites
     suspensions: Suspensions
     token_key: bytes
     """Seals the tokens of unsubscribe links."""

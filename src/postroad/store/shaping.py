@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from postroad.model.clock import DAY, SECOND, Instant
 from postroad.model.shaping import Change, Pin
-from postroad.store import audit, bulk, engines
+from postroad.store import audit, bulk, engines, sites
 from postroad.store.schema_shaping import shaping_changes
 
 _MOST_CHANGES = 20_000
@@ -16,6 +16,25 @@ _ALIVE = 30 * SECOND
 _STALE = DAY
 _CHUNK = 64
 _change = msgspec.json.Decoder(Change)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a node has found out since it wrote that down last."""
+
+    node: str
+    states: Mapping[str, bytes]
+    """By site, as JSON."""
+    changes: Sequence[Change]
+    domains: Mapping[str, str]
+    """The sites of domains."""
+
+
+def keep(connection: Connection, found: Found, now: Instant) -> None:
+    """Write down what a node has found out."""
+    save(connection, found.node, found.states, now)
+    sites.note(connection, found.domains, now)
+    if found.changes:
+        add_changes(connection, found.changes)
 
 
 def save(connection: Connection, node: str, states: Mapping[str, bytes], now: Instant) -> None:
@@ -37,6 +56,12 @@ def saved(connection: Connection, node: str, now: Instant) -> dict[str, bytes]:
     bulk.run(connection, "DELETE FROM site_states WHERE updated_at < ?", (now - _STALE,))
     rows = bulk.run(connection, "SELECT site, document FROM site_states WHERE node = ?", (node,))
     return {row[0]: str(row[1]).encode() for row in rows}
+
+
+def all_saved(connection: Connection) -> list[tuple[str, bytes]]:
+    """Return the states that all nodes have written down, with their sites."""
+    rows = bulk.run(connection, "SELECT site, document FROM site_states ORDER BY site")
+    return [(row[0], str(row[1]).encode()) for row in rows]
 
 
 def add_changes(connection: Connection, changes: Sequence[Change]) -> None:

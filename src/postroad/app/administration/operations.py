@@ -12,6 +12,7 @@ from postroad.app.administration import (
     mail,
     queueing,
     sending_domains,
+    sites,
     suppressing,
 )
 from postroad.app.administration.operation import Operation, Prepared
@@ -24,6 +25,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         **installation.OPERATIONS,
         **accounts.OPERATIONS,
         **sending_domains.OPERATIONS,
+        **sites.OPERATIONS,
         **mail.OPERATIONS,
         **suppressing.OPERATIONS,
         **queueing.OPERATIONS,

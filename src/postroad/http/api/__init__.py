@@ -20,6 +20,7 @@ from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
 from postroad.http.api.projects import ProjectController
 from postroad.http.api.queue import QueueController
+from postroad.http.api.sites import SitesController
 from postroad.http.api.streams import StreamsController
 from postroad.http.api.suppressions import SuppressionsController
 from postroad.http.api.suspensions import SuspensionsController
@@ -36,6 +37,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     SuspensionsController,
     WebhooksController,
     InboundController,
+    SitesController,
     StreamsController,
     KeysController,
     ProjectController,

@@ -39,6 +39,13 @@ class SiteMemory(msgspec.Struct, frozen=True, omit_defaults=True):
     slow_per_minute: float | None = None
     slow_rule: str = ""
 
+    @property
+    def trouble(self) -> int:
+        """How much stands in the way, for comparing what nodes have met: pauses first, then few connections."""
+        flows = [self.breaker.flow, *[kind.breaker.flow for kind in self.kinds.values()]]
+        shut = sum([flow is not Flow.FLOWING for flow in flows])
+        return shut * 10_000 - min([kind.window for kind in self.kinds.values()], default=0)
+
 
 def remember(site: Site) -> SiteMemory:
     """Return what to write down of a site."""

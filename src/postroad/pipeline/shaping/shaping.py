@@ -47,11 +47,15 @@ class Shaping:
         self._sites: dict[str, Site] = {}
         self._found: dict[Find, Site] = {}
         self._pins: dict[str, dict[str, float]] = {}
+        self.pinned: dict[str, dict[str, str]] = {}
+        """By site and limit, who pinned it."""
         self._memories: dict[str, SiteMemory] = {}
         self._counts: dict[tuple[str, str], deque[Instant]] = {}
         self._rank, self._nodes = 0, 1
         self._suspend: Suspend | None = None
         self._on_stop: Callable[[str], None] | None = None
+        self.learned: dict[str, str] = {}
+        """Sites of domains that were found since this was last taken."""
         self.changes: list[Change] = []
         """What has changed and is not written down yet."""
 
@@ -100,6 +104,7 @@ class Shaping:
         if len(self._found) >= _DOMAINS:
             del self._found[next(iter(self._found))]
         self._found[project, domain, mode] = site
+        self.learned[domain] = site.name
 
     def _make(self, name: str) -> Site:
         if len(self._sites) >= _SITES:
@@ -137,8 +142,10 @@ class Shaping:
     def pin(self, pins: Iterable[Pin]) -> None:
         """Take all pins there are."""
         found: dict[str, dict[str, float]] = {}
+        self.pinned = {}
         for each in pins:
             found.setdefault(each.site, {})[each.limit] = each.value
+            self.pinned.setdefault(each.site, {})[each.limit] = each.author
         if found != self._pins:
             self._pins = found
             self._reset()
@@ -261,6 +268,11 @@ class Shaping:
     def taken_changes(self) -> list[Change]:
         """Return what has changed since this was last asked for."""
         taken, self.changes = self.changes, []
+        return taken
+
+    def taken_domains(self) -> dict[str, str]:
+        """Return the sites of domains that were found since this was last asked for."""
+        taken, self.learned = self.learned, {}
         return taken
 
     def changed(self) -> dict[str, SiteMemory]:

@@ -1,0 +1,169 @@
+"""Sites as they are shown and pinned, and what is kept of them."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from doors import House
+from postroad.model.clock import MINUTE, SECOND
+from postroad.model.project import KeyScope
+from postroad.model.shaping import Pin
+from postroad.model.stream import StreamKind
+from postroad.pipeline.keeping import Keeper
+from postroad.pipeline.shaping.limits import Limits, read_book
+from postroad.pipeline.shaping.shaping import Shaping
+from postroad.store import bulk
+from postroad.store.database import Database
+from stores import START, StillClock
+
+PATH = "/v1/sites"
+
+
+def keeper_over(database, clock, *, node="n1", texts=("",), due=lambda: None):
+    waiting = list(texts[1:])
+
+    def reread():
+        return read_book([("x.toml", waiting.pop(0))], Limits()) if waiting else None
+
+    shaping = Shaping(read_book([("x.toml", texts[0])], Limits()), clock=clock, chance=lambda: 0.0, node=node)
+    return shaping, Keeper(shaping, database, clock, node=node, reread=reread, due=due)
+
+
+def break_down(shaping, clock, name="mx.test"):
+    site = shaping.site(name)
+    for _ in range(5):
+        site.unreachable(clock.now(), 0.0, "the connection was refused")
+    return site
+
+
+# --- kept ------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_a_node_has_learned_survives_its_restart(database: Database, clock: StillClock) -> None:
+    shaping, keeper = keeper_over(database, clock)
+    break_down(shaping, clock)
+    await keeper.flush()
+    again, keeper = keeper_over(database, clock)
+    await keeper.load()
+    site = again.site("mx.test")
+    assert site.room(StreamKind.TRANSACTIONAL, "prj", clock.now(), 0.0) == 0
+    assert [change.sentence for change in await keeper.changes("mx.test", 5)] == [
+        "Suspended for 1.0 minutes because of the connection was refused."
+    ]
+
+
+async def test_a_pin_survives_a_restart_and_reaches_other_nodes(database: Database, clock: StillClock) -> None:
+    rung = []
+    _, one = keeper_over(database, clock, due=lambda: rung.append(1))
+    await one.pin(Pin(site="google", limit="connections", value=2, author="cli", at=START))
+    shaping, two = keeper_over(database, clock, node="n2")
+    await two.load()
+    assert shaping.site("google").connections == 2
+    assert await one.unpin("google", "connections", "cli")
+    assert not await one.unpin("google", "connections", "cli")
+    await two.refresh()
+    assert shaping.site("google").connections == 10
+    assert len(rung) == 2
+
+
+async def test_nodes_that_are_alive_share_what_there_is(database: Database, clock: StillClock) -> None:
+    if database.engine_name == "sqlite":
+        pytest.skip("SQLite has one process")
+    (one, first), (two, second) = (keeper_over(database, clock, node=node) for node in ("n1", "n2"))
+    for keeper in (first, second, first):
+        await keeper._round()
+    assert [shaping.site("mx.test").connections for shaping in (one, two)] == [5, 5]
+    await second._leave()
+    await first._round()
+    assert one.site("mx.test").connections == 10
+
+
+async def test_a_changed_file_is_taken_and_wakes_who_waits(database: Database, clock: StillClock) -> None:
+    rung = []
+    texts = ("", "[default]\nconnections = 3")
+    shaping, keeper = keeper_over(database, clock, texts=texts, due=lambda: rung.append(1))
+    assert shaping.site("mx.test").connections == 10
+    await keeper._round()
+    assert (shaping.site("mx.test").connections, rung) == (3, [1])
+    await keeper._round()
+    assert rung == [1]
+
+
+async def test_the_domains_of_a_site_are_written_down(database: Database, clock: StillClock) -> None:
+    shaping, keeper = keeper_over(database, clock)
+    shaping.learn("prj", "example.com", "live", shaping.site("google"))
+    await keeper.flush()
+    rows = database.read_now(lambda c: bulk.run(c, "SELECT domain, site FROM domain_sites"))
+    assert rows == [("example.com", "google")]
+
+
+# --- shown -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    async with house.client() as client:
+        yield client
+
+
+async def test_sites_in_trouble_are_listed_first_with_the_reason(house: House, api: httpx.AsyncClient) -> None:
+    shaping = house.services.sites._shaping
+    shaping.site("a.test").kind(StreamKind.TRANSACTIONAL)
+    break_down(shaping, house.clock, "z.test")
+    found = (await api.get(PATH)).json()["data"]
+    assert [(each["site"], each["flow"]) for each in found] == [("z.test", "suspended"), ("a.test", "flowing")]
+    assert found[0]["sentence"].endswith("because of the connection was refused.")
+    assert found[1]["kinds"] == [
+        {"kind": "transactional", "flow": "flowing", "connections": 5, "until": None, "because": None}
+    ]
+
+
+async def test_a_site_is_shown_with_its_limits_and_changes(house: House, api: httpx.AsyncClient) -> None:
+    shaping = house.services.sites._shaping
+    site = break_down(shaping, house.clock)
+    house.clock.pass_by(MINUTE + SECOND)
+    site.flow(site.kind(StreamKind.BROADCAST), house.clock.now())
+    shown = (await api.get(f"{PATH}/mx.test")).json()
+    assert [change["what"] for change in shown["changes"]] == ["probing", "suspended"]
+    assert {limit["name"]: limit["value"] for limit in shown["limits"]}["connections"] == 10
+    assert shown["flow"] in ("probing", "suspended")
+
+
+async def test_a_site_that_nobody_knows_is_not_found_but_a_provider_is(api: httpx.AsyncClient) -> None:
+    assert (await api.get(f"{PATH}/nowhere.test")).status_code == 404
+    assert (await api.get(f"{PATH}/google")).json()["sentence"] == "Mail flows."
+
+
+async def test_limits_are_pinned_and_unpinned(api: httpx.AsyncClient) -> None:
+    pinned = (await api.put(f"{PATH}/google/pins", json={"limits": {"connections": 3, "idle_s": 5}})).json()
+    limits = {limit["name"]: limit for limit in pinned["limits"]}
+    assert (limits["connections"]["value"], limits["connections"]["pinned_by"][:4]) == (3.0, "key_")
+    assert [change["what"] for change in pinned["changes"]] == ["pinned", "pinned"]
+    one = (await api.delete(f"{PATH}/google/pins", params={"limit": "idle_s"})).json()
+    assert [limit["name"] for limit in one["limits"] if limit["pinned_by"]] == ["connections"]
+    none = (await api.delete(f"{PATH}/google/pins")).json()
+    assert not any(limit["pinned_by"] for limit in none["limits"])
+    assert (await api.delete(f"{PATH}/google/pins")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "limits", [{"connections": 0}, {"speed": 3}, {"connections": 2.5}, {}, {"messages_per_second": -1}]
+)
+async def test_what_is_no_limit_is_refused(api: httpx.AsyncClient, limits: dict) -> None:
+    assert (await api.put(f"{PATH}/google/pins", json={"limits": limits})).status_code in (400, 422)
+
+
+async def test_a_key_that_may_only_read_pins_nothing(house: House) -> None:
+    async with house.client(house.secrets[KeyScope.READ]) as client:
+        assert (await client.get(PATH)).status_code == 200
+        assert (await client.put(f"{PATH}/google/pins", json={"limits": {"connections": 3}})).status_code == 403
+
+
+async def test_with_several_projects_no_key_moves_what_holds_for_all(house: House, api: httpx.AsyncClient) -> None:
+    shaping = house.services.sites._shaping
+    break_down(shaping, house.clock, "secret.test")
+    break_down(shaping, house.clock, "google")
+    await house.services.projects.create("another", actor="test")
+    assert [each["site"] for each in (await api.get(PATH)).json()["data"]] == ["google"]
+    assert (await api.put(f"{PATH}/google/pins", json={"limits": {"connections": 3}})).status_code == 403
