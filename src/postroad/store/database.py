@@ -21,7 +21,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from postroad.model.errors import Unavailable
-from postroad.store import bulk, engines
+from postroad.store import engines
+from postroad.store.seat import Seat
+from postroad.store.work import Work, fail, resolve, run_group
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -30,20 +32,6 @@ UnitOfMany = Callable[[Connection, list[Item]], Sequence[T | Exception]]
 
 _log = structlog.get_logger("postroad.store")
 _TRIES = 5
-
-
-@dataclass(slots=True, eq=False)
-class _Work:
-    """A unit that waits, and the future of whoever waits for it."""
-
-    function: Callable[..., Any]
-    item: Any
-    gathered: bool
-    patient: bool
-    future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
-    outcome: Any = None
-    error: BaseException | None = None
 
 
 class _Nudge:
@@ -113,8 +101,9 @@ class Database:
         self._reader_engine: Engine = engines.connect_readers(
             url, connections=readers, connect_timeout_s=int(connect_timeout_s)
         )
-        self._queue: SimpleQueue[_Work | _Nudge | None] = SimpleQueue()
-        self._lazy: deque[_Work] = deque()
+        self._seat = Seat(self._writer_engine)
+        self._queue: SimpleQueue[Work | _Nudge | None] = SimpleQueue()
+        self._lazy: deque[Work] = deque()
         self._nudging = False
         self._pace_s = pace_s
         self._lazy_s = lazy_s
@@ -217,7 +206,7 @@ class Database:
         if not patient and state.pending >= self._backlog:
             raise Unavailable("overloaded", "The store is behind; nothing was stored.", retry_after_s=1)
         loop = asyncio.get_running_loop()
-        work = _Work(function, item, gathered, patient, loop.create_future(), loop)
+        work = Work(function, item, gathered, patient, loop.create_future(), loop)
         with state.counting:
             state.pending += 1
         if not lazy:
@@ -246,20 +235,25 @@ class Database:
             counters.busy_s += time.monotonic() - began
             counters.units += len(works)
             self._answer(works)
+        self._seat.release()
 
-    def _take(self, not_before: float) -> list[_Work] | None:
+    def _take(self, not_before: float) -> list[Work] | None:
         """Wait for a unit, then until `not_before`, and return all that wait by then; None: the store closes.
 
         A single unit on an idle store is taken at once; under load transactions keep their distance, so that each
         carries more.
         """
-        works: list[_Work] = []
-        first = self._queue.get()
+        works: list[Work] = []
+        try:
+            first = self._queue.get_nowait()
+        except Empty:
+            self._seat.release()
+            first = self._queue.get()
         pause_s = not_before - time.monotonic()
         if pause_s > 0 and first is not None:
             time.sleep(pause_s)
         ending = first is None
-        if isinstance(first, _Work):
+        if isinstance(first, Work):
             works.append(first)
         while len(works) < self._group:
             try:
@@ -271,14 +265,14 @@ class Database:
                 work = self._queue.get_nowait()
             except Empty:
                 break
-            if isinstance(work, _Work):
+            if isinstance(work, Work):
                 works.append(work)
             ending = work is None
         if ending and works:
             self._queue.put(None)
         return None if ending and not works else works
 
-    def _carry_out(self, works: list[_Work]) -> None:
+    def _carry_out(self, works: list[Work]) -> None:
         """Run the units until each has an outcome or an error."""
         tries = 0
         left = works
@@ -290,110 +284,57 @@ class Database:
                 self._state.counters.failures += 1
                 left = self._after_failure(left, error, tries)
             except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait, not to this thread
-                _fail(left, error)
+                fail(left, error)
                 return
             else:
                 self._state.counters.transactions += 1
                 return
 
-    def _after_failure(self, works: list[_Work], error: DBAPIError, tries: int) -> list[_Work]:
+    def _after_failure(self, works: list[Work], error: DBAPIError, tries: int) -> list[Work]:
         """Say which units are tried again after their transaction failed as a whole; the others get their error."""
         if engines.is_broken(error):
             self._state.broken = True
             _log.critical("store_broken", error=type(error.orig).__name__)
-            _fail(works, _unavailable())
+            fail(works, _unavailable())
             return []
         if engines.is_transient(error) and tries < _TRIES:
             time.sleep(0.005 * tries)
             return works
         if not engines.is_away(error) and not engines.is_transient(error):
-            _fail(works, error)
+            fail(works, error)
             return []
         _log.warning("store_away", error=type(error.orig).__name__, tries=tries)
-        _fail([work for work in works if not work.patient], _unavailable())
+        fail([work for work in works if not work.patient], _unavailable())
         patient = [work for work in works if work.patient]
         self._answer([work for work in works if not work.patient])
         works[:] = patient
         if patient:
             if self._state.closing:
-                _fail(patient, _unavailable())
+                fail(patient, _unavailable())
                 return []
             time.sleep(min(0.1 * 2 ** min(tries, 5), 2.0))
         return patient
 
-    def _transact(self, works: list[_Work]) -> None:
-        groups: dict[object, list[_Work]] = {}
+    def _transact(self, works: list[Work]) -> None:
+        groups: dict[object, list[Work]] = {}
         for work in works:
             groups.setdefault(work.function if work.gathered else work, []).append(work)
             work.error = None
-        with self._writer_engine.begin() as connection:
+        with self._seat.begin() as connection:
             alone = len(groups) == 1
             for group in groups.values():
-                _run_group(connection, group, alone=alone)
+                run_group(connection, group, alone=alone)
 
-    def _answer(self, works: list[_Work]) -> None:
+    def _answer(self, works: list[Work]) -> None:
         """Hand the outcomes back to their loops, one wake-up for each loop."""
-        loops: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
+        loops: dict[asyncio.AbstractEventLoop, list[Work]] = {}
         for work in works:
             loops.setdefault(work.loop, []).append(work)
         with self._state.counting:  # the loop counts up meanwhile
             self._state.pending -= len(works)
         for loop, answered in loops.items():
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_resolve, answered)
-
-
-def _run_group(connection: Connection, group: list[_Work], *, alone: bool) -> None:
-    """Run one group in a savepoint; when a group of many fails, run each of its units in one of its own."""
-    try:
-        if alone and len(group) == 1:
-            _run(connection, group)
-        else:
-            with bulk.savepoint(connection):
-                _run(connection, group)
-    except DBAPIError as error:
-        if engines.is_away(error) or engines.is_transient(error) or (alone and len(group) == 1):
-            raise
-        _run_singly(connection, group, error)
-    except Exception as error:
-        if alone and len(group) == 1:
-            raise
-        _run_singly(connection, group, error)
-
-
-def _run_singly(connection: Connection, group: list[_Work], error: Exception) -> None:
-    if len(group) == 1:
-        group[0].error = error
-        return
-    for work in group:
-        _run_group(connection, [work], alone=False)
-
-
-def _run(connection: Connection, group: list[_Work]) -> None:
-    first = group[0]
-    if not first.gathered:
-        first.outcome = first.function(connection)
-        return
-    for work, outcome in zip(group, first.function(connection, [work.item for work in group]), strict=True):
-        if isinstance(outcome, BaseException):
-            work.error = outcome
-        else:
-            work.outcome = outcome
-
-
-def _fail(works: list[_Work], error: BaseException) -> None:
-    for work in works:
-        work.error = error
-
-
-def _resolve(works: list[_Work]) -> None:
-    for work in works:
-        if work.future.done():
-            continue  # whoever waited has gone away; the work is done all the same
-        if work.error is not None:
-            work.future.set_exception(work.error)
-        else:
-            work.future.set_result(work.outcome)
+                loop.call_soon_threadsafe(resolve, answered)
 
 
 def _unavailable() -> Unavailable:

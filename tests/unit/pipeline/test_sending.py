@@ -598,5 +598,7 @@ async def test_content_and_raw_mail_come_from_the_blob_store(post):
     post.database.write_now(lambda c: accept(c, [acceptance(post.project, new)]))
     async with post.working():
         await post.until(new.deliveries[0].id, "delivered")
-    assert post.postman.carried[0][1].octets.endswith(raw)
+    octets = post.postman.carried[0][1].octets
+    assert b"\r\nFrom: from@shop.test\r\nSubject: Raw\r\n" in octets
+    assert octets.endswith(b"\r\n\r\nHi\r\n")
     assert post.rows("SELECT next_at FROM deliveries") == [(None,)]

@@ -1,0 +1,84 @@
+"""Units of work in one transaction: how groups of them run, and how each gets its own outcome.
+
+A unit that fails must not take the others with it, so each group runs in a savepoint, and one that fails is run unit by
+unit.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from postroad.store import bulk, engines
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """A unit that waits, and the future of whoever waits for it."""
+
+    function: Callable[..., Any]
+    item: Any
+    gathered: bool
+    patient: bool
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+    outcome: Any = None
+    error: BaseException | None = None
+
+
+def run_group(connection: Connection, group: list[Work], *, alone: bool) -> None:
+    """Run one group in a savepoint; when a group of many fails, run each of its units in one of its own."""
+    try:
+        if alone and len(group) == 1:
+            _run(connection, group)
+        else:
+            with bulk.savepoint(connection):
+                _run(connection, group)
+    except DBAPIError as error:
+        if engines.is_away(error) or engines.is_transient(error) or (alone and len(group) == 1):
+            raise
+        _run_singly(connection, group, error)
+    except Exception as error:
+        if alone and len(group) == 1:
+            raise
+        _run_singly(connection, group, error)
+
+
+def _run_singly(connection: Connection, group: list[Work], error: Exception) -> None:
+    if len(group) == 1:
+        group[0].error = error
+        return
+    for work in group:
+        run_group(connection, [work], alone=False)
+
+
+def _run(connection: Connection, group: list[Work]) -> None:
+    first = group[0]
+    if not first.gathered:
+        first.outcome = first.function(connection)
+        return
+    for work, outcome in zip(group, first.function(connection, [work.item for work in group]), strict=True):
+        if isinstance(outcome, BaseException):
+            work.error = outcome
+        else:
+            work.outcome = outcome
+
+
+def fail(works: list[Work], error: BaseException) -> None:
+    """Give every unit the same error."""
+    for work in works:
+        work.error = error
+
+
+def resolve(works: list[Work]) -> None:
+    """Tell those who wait; call it on their loop."""
+    for work in works:
+        if work.future.done():
+            continue  # whoever waited has gone away; the work is done all the same
+        if work.error is not None:
+            work.future.set_exception(work.error)
+        else:
+            work.future.set_result(work.outcome)
