@@ -14,7 +14,7 @@ from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress.target import Policy
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
 from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
@@ -146,6 +146,7 @@ async def open_house(
         domains=domains,
         suppressions=Suppressions(database, clock, mints, streams=streams, told=told.ring),
         webhooks=Webhooks(database, Vault(TOKEN_KEY), clock, mints, policy=Policy(), wake=told),
+        undoing=Undoing(database, clock, mints, told=told.ring),
         queue=Queue(database, clock, mints, due=due.ring, told=told.ring),
         suspending=Suspending(database, clock, mints, changed=suspensions.refresh, told=told.ring),
         suspensions=suspensions,

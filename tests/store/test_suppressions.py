@@ -27,8 +27,11 @@ REASON = Reason(
 
 @pytest.fixture
 def entry(project: Project, mints: CountingMint, clock: StillClock) -> Suppression:
+    name = SuppressionId(mints("sup"))
     return Suppression(
-        id=SuppressionId(mints("sup")),
+        id=name,
+        site="example.com",
+        incident=f"inc_{name[4:]}",
         project_id=project.id,
         scope=WHOLE_PROJECT,
         address="Ann@example.com",
@@ -60,6 +63,7 @@ def test_an_entry_is_read_as_it_was_put(database: Database, project: Project, en
     assert database.read_now(lambda c: suppressions.one(c, project.id, entry.id)) == entry
     assert database.read_now(lambda c: suppressions.find(c, project.id, "aNN@EXAMPLE.com", "*")) == entry
     shown = {"id": entry.id, "address": "Ann@example.com", "cause": "bounce", "scope": "*"}
+    shown["incident"] = entry.incident
     assert told(database, project) == [(EventType.SUPPRESSION_ADDED, shown)]
 
 

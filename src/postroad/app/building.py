@@ -24,7 +24,7 @@ from postroad.features.egress import Policy as EgressPolicy
 from postroad.features.egress.network import dns_resolver
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
-from postroad.features.suppressions import Suppressions
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
@@ -174,6 +174,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         shaping=shaping,
         keeper=keeper,
         sites=Sites(shaping, keeper, clock),
+        undoing=Undoing(database, clock, mint, told=told.ring),
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
         suspending=suspending,
         transport=transport,

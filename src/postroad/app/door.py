@@ -26,6 +26,7 @@ def http_door(house: House) -> Door:
             streams=house.streams,
             domains=house.senders,
             suppressions=house.suppressions,
+            undoing=house.undoing,
             webhooks=house.webhooks,
             queue=house.queue,
             suspending=house.suspending,

@@ -13,7 +13,7 @@ from postroad.features.egress import Egress
 from postroad.features.queue import Queue, Suspending
 from postroad.features.inbound import Arrivals, Inbound
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
@@ -50,6 +50,7 @@ class House:
     streams: Streams
     senders: Senders
     suppressions: Suppressions
+    undoing: Undoing
     arrivals: Arrivals
     inbound: Inbound
     webhooks: Webhooks

@@ -82,6 +82,13 @@ def point_in_time(text: str, clock: Callable[[], datetime] = lambda: datetime.no
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def past_time(text: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    """Return an RFC 3339 time from one, or from a span before now such as `90m`."""
+    if _SPAN.fullmatch(text):
+        return (clock() - timedelta(seconds=span_s(text))).isoformat(timespec="seconds")
+    return point_in_time(text)
+
+
 def span_s(text: str) -> int:
     """Return the seconds of a span such as `90m` or `30d`."""
     span = _SPAN.fullmatch(text)

@@ -11,12 +11,30 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.asking import PAGE, AsJson, ConfigFile, Operation, Project, UsageFlawError, ask, octets, pages
+from postroad.cli.asking import (
+    PAGE,
+    AsJson,
+    ConfigFile,
+    Operation,
+    Project,
+    UsageFlawError,
+    ask,
+    octets,
+    pages,
+    past_time,
+)
 from postroad.cli.telling import tell, tell_json, terminal
 
 suppression_app = typer.Typer(help="Addresses that are no longer mailed, and why.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(help="The address, such as ada@example.com.")]
 Stream = Annotated[str | None, typer.Option("--stream", help="Only for this stream; otherwise for all.")]
+Incident = Annotated[str | None, typer.Option("--incident", metavar="ID", help="Only what this incident caused.")]
+OfCause = Annotated[
+    str | None, typer.Option("--cause", metavar="CAUSE", help="bounce, complaint, unsubscribe, manual or import.")
+]
+OfProject = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="Only this project; otherwise all.", show_default=False)
+]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a spreadsheet recognises a formula (OWASP, CSV injection)."""
 
@@ -33,11 +51,15 @@ def list_all(
     project: Project = "default",
     limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="At most so many.")] = 50,
     after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Continue a listing there.")] = None,
+    incident: Incident = None,
+    cause: OfCause = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List suppressions, the newest first."""
-    tell(ask(config, "suppression.list", {"project": project, "limit": limit, "after": after}), as_json=as_json)
+    which = {name: value for name, value in (("incident", incident), ("cause", cause)) if value is not None}
+    arguments: Operation = {"project": project, "limit": limit, "after": after, **which}
+    tell(ask(config, "suppression.list", arguments), as_json=as_json)
 
 
 @suppression_app.command("add")
@@ -66,6 +88,71 @@ def remove(
     """Allow an address to be mailed again."""
     arguments: Operation = {"project": project, "address": address, "stream": stream, "force": force}
     tell(ask(config, "suppression.remove", arguments), as_json=as_json)
+
+
+@suppression_app.command("incidents")
+def incidents(
+    project: OfProject = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=PAGE, help="At most so many.")] = 50,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what put addresses on the lists by itself, the latest first: where, why, when and how many."""
+    tell(ask(config, "suppression.incidents", {"project": project, "limit": limit}), as_json=as_json)
+
+
+@suppression_app.command("undo")
+def undo(
+    incident: Incident = None,
+    cause: OfCause = None,
+    cls: Annotated[str | None, typer.Option("--class", metavar="CLASS", help="Such as invalid_recipient.")] = None,
+    rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help="The rule that decided.")] = None,
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Where the mail went.")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="TIME", help="Put there then or later.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Put there before this time.")] = None,
+    project: OfProject = None,
+    force: Annotated[bool, typer.Option("--force", help="Also complaints and wishes to unsubscribe.")] = False,
+    note: Annotated[str, typer.Option("--note", help="Why, for the audit.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken off.")] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take off the lists all that an incident put there, or a rule, a class of replies, a site, a time."""
+    given: Operation = {
+        "project": project,
+        "incident": incident,
+        "cause": cause,
+        "class": cls,
+        "rule": rule,
+        "site": site,
+        "since": past_time(since) if since else None,
+        "until": past_time(until) if until else None,
+    }
+    which = {name: value for name, value in given.items() if value is not None}
+    answer = ask(config, "suppression.undo", {**which, "force": force, "note": note, "dry_run": dry_run})
+    tell(answer, as_json=as_json)
+
+
+@suppression_app.command("remove-file")
+def remove_file(
+    file: Annotated[Path, typer.Argument(help="CSV with an address column, JSON lines, or one address a line.")],
+    stream: Stream = None,
+    force: Annotated[bool, typer.Option("--force", help="Even when the recipient complained.")] = False,
+    project: Project = "default",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Allow the addresses of a file to be mailed again, in batches."""
+    entries = _entries(octets(file).decode("utf-8-sig", errors="replace"))
+    done = {"matched": 0, "removed": 0, "kept": 0}
+    for batch in _in_batches(entries, as_json=as_json, word="Removing"):
+        addresses = [str(entry.get("address", "")) for entry in batch]
+        arguments: Operation = {"project": project, "addresses": addresses, "stream": stream, "force": force}
+        answer = ask(config, "suppression.remove_all", arguments)
+        for name in done:
+            count = answer.get(name)
+            done[name] += count if isinstance(count, int) else 0
+    tell({**done}, as_json=as_json)
 
 
 @suppression_app.command("import")
@@ -161,7 +248,7 @@ def _bare(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
-def _in_batches(entries: list[Operation], *, as_json: bool) -> Iterator[list[Operation]]:
+def _in_batches(entries: list[Operation], *, as_json: bool, word: str = "Importing") -> Iterator[list[Operation]]:
     remaining = iter(entries)
     batches = iter(lambda: list(islice(remaining, PAGE)), [])
     if as_json or len(entries) <= PAGE:
@@ -170,7 +257,7 @@ def _in_batches(entries: list[Operation], *, as_json: bool) -> Iterator[list[Ope
     from rich.progress import Progress
 
     with Progress(console=terminal(stderr=True)) as progress:
-        task = progress.add_task("Importing", total=len(entries))
+        task = progress.add_task(word, total=len(entries))
         for batch in batches:
             yield batch
             progress.advance(task, len(batch))

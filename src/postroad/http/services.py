@@ -10,7 +10,7 @@ from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
 from postroad.features.webhooks import Webhooks
 from postroad.model.clock import Clock
@@ -57,6 +57,7 @@ class Services:
     streams: Streams
     domains: Senders
     suppressions: Suppressions
+    undoing: Undoing
     webhooks: Webhooks
     queue: Queue
     suspending: Suspending

@@ -40,6 +40,10 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     delivery_id: str | None = None
     note: str = ""
+    site: str | None = None
+    """Where the mail went, of what was put there automatically."""
+    incident: str | None = None
+    """Names all that the same rule put on lists at the same site in one stretch of time, so that it can be undone."""
 
 
 def fold(address: str) -> str:

@@ -68,6 +68,8 @@ streams = Table(
     PrimaryKeyConstraint("project_id", "name"),
 )
 
+_CAUSED = "incident IS NOT NULL"
+
 suppressions = Table(
     "suppressions",
     metadata,
@@ -84,8 +86,21 @@ suppressions = Table(
     Column("delivery_id", Text),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
+    Column("site", Text),  # these four: of what was put there automatically
+    Column("incident", Text),
+    Column("reason_class", Text),
+    Column("rule", Text),
     Index("ux_suppressions_address", "project_id", "folded", "scope", unique=True),
     Index("ix_suppressions_project", "project_id", "id"),  # list and export
+    Index("ix_suppressions_incident", "incident", sqlite_where=text(_CAUSED), postgresql_where=text(_CAUSED)),  # undo
+    Index(
+        "ix_suppressions_origin",
+        "site",
+        "rule",
+        "created_at",
+        sqlite_where=text(_CAUSED),
+        postgresql_where=text(_CAUSED),
+    ),  # which incident goes on
 )
 
 domains = Table(

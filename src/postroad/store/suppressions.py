@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from postroad.model.clock import Instant
+from postroad.model.clock import DAY, HOUR, Instant
 from postroad.model.event import EventType, NewEvent
-from postroad.model.ids import DeliveryId, MessageId, ProjectId, SuppressionId
-from postroad.model.reason import Reason
+from postroad.model.ids import ENTROPY_OCTETS, DeliveryId, MessageId, ProjectId, SuppressionId, mint
+from postroad.model.reason import Class, Reason
 from postroad.model.suppression import Cause, Suppression, fold
-from postroad.store import audit, bulk, events
+from postroad.store import audit, bulk, events, sites
 
 
 class Put(StrEnum):
@@ -34,14 +34,42 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None = None
     cause: Cause | None = None
     scope: str | None = None
+    incident: str | None = None
+    reason_class: Class | None = None
+    """Of the reply or report that was the cause."""
+    rule: str | None = None
+    """That decided on it."""
+    site: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    automatic: bool = False
+    """Only what nobody put there by hand."""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one rule put on lists at one site in one stretch of time."""
+
+    id: str
+    site: str
+    rule: str
+    reason_class: str
+    began_at: Instant
+    last_at: Instant
+    count: int
+    """How many entries are left of it."""
 
 
 _NAMES = (
     "id", "project_id", "scope", "folded", "address", "cause", "author", "note", "evidence", "message_id",
-    "delivery_id", "created_at", "expires_at",
+    "delivery_id", "created_at", "expires_at", "site", "incident", "reason_class", "rule",
 )  # fmt: skip
 _COLUMNS = ", ".join(_NAMES)
 _CHUNK = 64
+_AUTOMATIC = frozenset({Cause.BOUNCE, Cause.COMPLAINT})
+_QUIET = HOUR
+"""An incident in which nothing has happened for this long is over."""
+_LONGEST = DAY
+_REMOVE = "DELETE FROM suppressions WHERE id IN (:values) RETURNING id"
 _reason = msgspec.json.Decoder(Reason)
 
 
@@ -62,7 +90,7 @@ def put(connection: Connection, entries: Sequence[Suppression], now: Instant) ->
     """Put entries on their projects' lists in order, and tell what became of each. Writes the events."""
     outcomes: list[Put] = []
     told: list[NewEvent] = []
-    for rows in _chunks(entries):
+    for rows in _chunks(_with_incidents(connection, entries)):
         ids = _upsert(connection, rows, now)
         for entry in rows:
             stored = ids.get(_key(entry))
@@ -123,24 +151,67 @@ def find(connection: Connection, project_id: ProjectId, address: str, scope: str
 
 
 def listed(
-    connection: Connection, project_id: ProjectId, wanted: Filter, *, after: str = "", limit: int = 100
+    connection: Connection,
+    project_id: ProjectId | None,
+    wanted: Filter,
+    *,
+    after: str = "",
+    limit: int = 100,
+    newest: bool = False,
 ) -> list[Suppression]:
-    """Return entries of a project in the order they were made, behind the identifier `after`."""
-    conditions, values = "", list[str]()
-    for column, value in (
-        ("folded", None if wanted.address is None else fold(wanted.address)),
-        ("cause", wanted.cause),
-        ("scope", wanted.scope),
-    ):
-        if value is not None:
-            conditions += f" AND {column} = ?"
-            values.append(str(value))
+    """Return entries of a project (None: of all) in the order they were made, behind the identifier `after`.
+
+    With `newest`, in the order from the newest.
+    """
+    conditions, values = _conditions(project_id, wanted)
+    if after:
+        conditions += f" AND id {'<' if newest else '>'} ?"
+        values.append(after)
+    order = "id DESC" if newest else "id"
     rows = bulk.run(
         connection,
-        f"SELECT {_COLUMNS} FROM suppressions WHERE project_id = ? AND id > ?{conditions} ORDER BY id LIMIT ?",  # noqa: S608 - names of ours
-        (project_id, after, *values, limit),
+        f"SELECT {_COLUMNS} FROM suppressions WHERE TRUE{conditions} ORDER BY {order} LIMIT ?",  # noqa: S608 - names of ours
+        (*values, limit),
     )
     return [_read(row) for row in rows]
+
+
+def incidents(connection: Connection, project_id: ProjectId | None, *, limit: int = 100) -> list[Incident]:
+    """Return the incidents of which entries are left in a project (None: in any), the latest first."""
+    conditions, values = _conditions(project_id, Filter(automatic=True))
+    rows = bulk.run(
+        connection,
+        "SELECT incident, min(site), min(rule), min(reason_class), min(created_at), max(created_at), count(*) "  # noqa: S608 - names of ours
+        f"FROM suppressions WHERE TRUE{conditions} GROUP BY incident ORDER BY 6 DESC, 1 LIMIT ?",
+        (*values, limit),
+    )
+    return [
+        Incident(
+            id=row[0], site=row[1], rule=row[2], reason_class=row[3], began_at=Instant(row[4]), last_at=Instant(row[5]),
+            count=row[6],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _conditions(project_id: ProjectId | None, wanted: Filter) -> tuple[str, list[Any]]:
+    conditions, values = "", list[Any]()
+    for condition, value in (
+        ("project_id = ?", project_id),
+        ("folded = ?", None if wanted.address is None else fold(wanted.address)),
+        ("cause = ?", wanted.cause),
+        ("scope = ?", wanted.scope),
+        ("incident = ?", wanted.incident),
+        ("reason_class = ?", wanted.reason_class),
+        ("rule = ?", wanted.rule),
+        ("site = ?", wanted.site),
+        ("created_at >= ?", wanted.since),
+        ("created_at < ?", wanted.until),
+    ):
+        if value is not None:
+            conditions += f" AND {condition}"
+            values.append(value if isinstance(value, int) else str(value))
+    return conditions + (" AND incident IS NOT NULL" if wanted.automatic else ""), values
 
 
 def remove(connection: Connection, suppression: Suppression, entry: audit.Entry) -> bool:
@@ -152,6 +223,52 @@ def remove(connection: Connection, suppression: Suppression, entry: audit.Entry)
     return bool(gone)
 
 
+def remove_all(connection: Connection, entries: Sequence[Suppression], entry: audit.Entry) -> int:
+    """Take entries off their lists, and return how many were still there. Writes the events and one audit entry."""
+    gone = {row[0] for row in bulk.select_in(connection, _REMOVE, [each.id for each in entries])}
+    removed = [each for each in entries if each.id in gone]
+    if removed:
+        audit.record(connection, entry)
+        events.append(connection, [_event(each, EventType.SUPPRESSION_REMOVED, entry.at) for each in removed])
+    return len(removed)
+
+
+def _with_incidents(connection: Connection, entries: Sequence[Suppression]) -> list[Suppression]:
+    """Give each entry that nobody put there by hand its site and its incident."""
+    automatic = [entry for entry in entries if entry.cause in _AUTOMATIC and entry.evidence is not None]
+    if not automatic:
+        return list(entries)
+    known = sites.of(connection, [_domain(entry) for entry in automatic])
+    open_ones: dict[tuple[str, str], str] = {}
+    named: dict[str, Suppression] = {}
+    for entry in automatic:
+        site = known.get(_domain(entry), _domain(entry))
+        subject = (site, _rule(entry))
+        if subject not in open_ones:
+            open_ones[subject] = _open_incident(connection, *subject, entry.created_at) or f"inc_{entry.id[4:]}"
+        named[entry.id] = msgspec.structs.replace(entry, site=site, incident=open_ones[subject])
+    return [named.get(entry.id, entry) for entry in entries]
+
+
+def _open_incident(connection: Connection, site: str, rule: str, at: Instant) -> str | None:
+    """Return the incident that goes on: something of it happened within the last hour, and it began within a day."""
+    rows = bulk.run(
+        connection,
+        "SELECT incident FROM suppressions WHERE site = ? AND rule = ? AND incident IS NOT NULL AND created_at > ? "
+        "AND incident > ? ORDER BY created_at DESC LIMIT 1",
+        (site, rule, at - _QUIET, mint("inc", Instant(at - _LONGEST), bytes(ENTROPY_OCTETS))),
+    )
+    return rows[0][0] if rows else None
+
+
+def _domain(entry: Suppression) -> str:
+    return entry.address.rpartition("@")[2].lower()
+
+
+def _rule(entry: Suppression) -> str:
+    return "" if entry.evidence is None else entry.evidence.rule
+
+
 def unsubscribed(connection: Connection, suppression: Suppression) -> None:
     """Write that a recipient of a message wants no more of its stream."""
     events.append(connection, [_event(suppression, EventType.UNSUBSCRIBED, suppression.created_at)])
@@ -159,6 +276,8 @@ def unsubscribed(connection: Connection, suppression: Suppression) -> None:
 
 def _event(entry: Suppression, kind: EventType, at: Instant, stored: str | None = None) -> NewEvent:
     told = {"id": stored or entry.id, "address": entry.address, "cause": entry.cause, "scope": entry.scope}
+    if entry.incident is not None:
+        told["incident"] = entry.incident
     return NewEvent(
         project_id=entry.project_id,
         type=kind,
@@ -178,6 +297,8 @@ def _row(entry: Suppression) -> bulk.Row:
     return (
         entry.id, entry.project_id, entry.scope, fold(entry.address), entry.address, entry.cause.value, entry.author,
         entry.note, evidence, entry.message_id, entry.delivery_id, entry.created_at, entry.expires_at,
+        entry.site, entry.incident, None if entry.evidence is None else entry.evidence.cls.value,
+        None if entry.evidence is None else entry.evidence.rule,
     )  # fmt: skip
 
 
@@ -195,4 +316,6 @@ def _read(row: Sequence[Any]) -> Suppression:
         delivery_id=row[10],
         created_at=row[11],
         expires_at=row[12],
+        site=row[13],
+        incident=row[14],
     )

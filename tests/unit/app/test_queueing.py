@@ -72,3 +72,16 @@ def test_what_cannot_be_is_named(told):
     with pytest.raises(Refused) as refused:
         told("queue.suspend", stream="broadcast")
     assert [flaw.pointer for flaw in refused.value.flaws] == ["/site", "/stream"]
+
+
+def test_what_an_incident_did_can_be_undone_for_all_projects(told, settings):
+    assert told("suppression.incidents") == {"data": []}
+    told("suppression.add", address="ann@b.example")
+    told("suppression.add", address="bob@b.example")
+    newest = told("suppression.list", limit=1)
+    assert (newest["data"][0]["address"], newest["data"][0]["incident"]) == ("bob@b.example", None)
+    assert told("suppression.undo", site="b.example")["matched"] == 0
+    removed = told("suppression.remove_all", addresses=["ann@b.example"])
+    assert (removed["removed"], removed["sample"][0]["address"]) == (1, "ann@b.example")
+    undone = told("suppression.undo", cause="manual", project="default", since="2001-01-01T00:00:00Z")
+    assert (undone["removed"], undone["kept"]) == (1, 0)

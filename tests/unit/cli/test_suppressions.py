@@ -1,4 +1,5 @@
 import csv
+import datetime as dt
 import io
 import json
 
@@ -79,3 +80,22 @@ def test_a_line_that_is_no_json_object_is_told(postroad, tmp_path, text):
     ended = postroad("suppression", "import", "list")
     assert ended.code == 2
     assert "is not a JSON object" in ended.err
+
+
+def test_a_file_of_addresses_is_removed(postroad, server, tmp_path):
+    (tmp_path / "list.txt").write_text("a@b.example\nc@d.example\n")
+    server.answers = [{"matched": 2, "removed": 1, "kept": 1}]
+    answer = postroad("suppression", "remove-file", "list.txt", "--force", "--json").json
+    assert answer == {"matched": 2, "removed": 1, "kept": 1}
+    (asked,) = server.asked
+    assert asked == (
+        "suppression.remove_all",
+        {"project": "default", "addresses": ["a@b.example", "c@d.example"], "stream": None, "force": True},
+    )
+
+
+def test_a_span_before_now_is_a_time(postroad, server):
+    postroad("suppression", "undo", "--since", "2h")
+    given = dt.datetime.fromisoformat(server.asked[0][1]["since"])
+    age = dt.datetime.now(dt.UTC) - given
+    assert dt.timedelta(hours=1, minutes=50) < age < dt.timedelta(hours=3)

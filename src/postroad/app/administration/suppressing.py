@@ -1,10 +1,11 @@
 """Suppressions: whom a project no longer mails."""
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from postroad.app.administration.operation import (
     ACTOR,
@@ -17,9 +18,12 @@ from postroad.app.administration.operation import (
     renamed,
     time_of,
 )
-from postroad.features.suppressions import Format
+from postroad.features.suppressions import Format, Undone
 from postroad.features.suppressions.transfer import NOTE_CHARACTERS
+from postroad.model.clock import from_datetime
 from postroad.model.errors import Refused
+from postroad.model.ids import ProjectId
+from postroad.model.reason import Class
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.store.suppressions import Filter
 
@@ -33,6 +37,8 @@ class Page(OfProject, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = 50
     after: str | None = None
     """The `next` of the page before."""
+    incident: str | None = None
+    cause: Cause | None = None
 
 
 class NewEntry(OfProject, frozen=True, kw_only=True):
@@ -58,10 +64,45 @@ class Entries(OfProject, frozen=True, kw_only=True):
     entries: Annotated[list[dict[str, object]], Meta(max_length=MOST_ROWS)]
 
 
+class Undo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to take off the lists."""
+
+    project: str | None = None
+    """Its name or its identifier; None: of every project."""
+    incident: str | None = None
+    cause: Cause | None = None
+    reason_class: Class | None = msgspec.field(name="class", default=None)
+    rule: str | None = None
+    site: str | None = None
+    since: Annotated[dt.datetime, Meta(tz=True)] | None = None
+    until: Annotated[dt.datetime, Meta(tz=True)] | None = None
+    force: bool = False
+    dry_run: bool = False
+    note: str = ""
+
+
+class Incidents(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which incidents are wanted."""
+
+    project: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = 50
+
+
+class Addresses(OfProject, frozen=True, kw_only=True):
+    """Addresses to be taken off the list."""
+
+    addresses: Annotated[list[str], Meta(max_length=MOST_ROWS)]
+    stream: str | None = None
+    force: bool = False
+
+
 async def list_all(house: "House", given: Page) -> Answer:
     """Return a page of the list."""
     project = await project_of(house, given.project)
-    found = await house.suppressions.listed(project.id, Filter(), after=given.after or "", limit=given.limit + 1)
+    wanted = Filter(incident=given.incident, cause=given.cause)
+    found = await house.suppressions.listed(
+        project.id, wanted, after=given.after or "", limit=given.limit + 1, newest=True
+    )
     page = found[: given.limit]
     return {"data": [_row(entry) for entry in page], "next": page[-1].id if len(found) > len(page) else None}
 
@@ -99,6 +140,66 @@ async def remove(house: "House", given: OldEntry) -> Answer:
     except Refused as refusal:
         raise _by_option(refusal) from refusal
     return {**_row(found[0]), "removed": True}
+
+
+async def incidents(house: "House", given: Incidents) -> Answer:
+    """Return what put addresses on lists by itself."""
+    found = await house.undoing.incidents(await _project_id(house, given.project), limit=given.limit)
+    return {
+        "data": [
+            {
+                "id": each.id,
+                "site": each.site,
+                "class": each.reason_class,
+                "rule": each.rule,
+                "count": each.count,
+                "began_at": time_of(each.began_at),
+                "last_at": time_of(each.last_at),
+            }
+            for each in found
+        ]
+    }
+
+
+async def undo(house: "House", given: Undo) -> Answer:
+    """Take off the lists what an incident, or anything else that can be named, put there."""
+    wanted = Filter(
+        incident=given.incident,
+        cause=given.cause,
+        reason_class=given.reason_class,
+        rule=given.rule,
+        site=given.site,
+        since=None if given.since is None else from_datetime(given.since),
+        until=None if given.until is None else from_datetime(given.until),
+    )
+    project = await _project_id(house, given.project)
+    undone = await house.undoing.undo(
+        project, wanted, author=ACTOR, force=given.force, dry_run=given.dry_run, note=given.note
+    )
+    return {"dry_run": given.dry_run, **_undone(undone)}
+
+
+async def remove_all(house: "House", given: Addresses) -> Answer:
+    """Take many addresses off the list."""
+    project = await project_of(house, given.project)
+    undone = await house.undoing.remove_addresses(
+        project.id, given.addresses, scope=given.stream, author=ACTOR, force=given.force
+    )
+    return _undone(undone)
+
+
+def _undone(undone: Undone) -> Answer:
+    return {
+        "operation": undone.operation,
+        "matched": undone.matched,
+        "removed": undone.removed,
+        "kept": undone.kept,
+        "sample": [_row(entry) for entry in undone.sample],
+    }
+
+
+async def _project_id(house: "House", name: str | None) -> ProjectId | None:
+    return None if name is None else (await project_of(house, name)).id
 
 
 def _by_option(refusal: Refused) -> Refused:
@@ -146,6 +247,8 @@ def _row(entry: Suppression) -> Answer:
         "created_at": time_of(entry.created_at),
         "expires_at": time_of(entry.expires_at),
         "message_id": entry.message_id,
+        "site": entry.site,
+        "incident": entry.incident,
         "id": entry.id,
     }
 
@@ -155,4 +258,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "suppression.add": operation(NewEntry, add),
     "suppression.remove": operation(OldEntry, remove),
     "suppression.import": operation(Entries, take_in),
+    "suppression.incidents": operation(Incidents, incidents),
+    "suppression.undo": operation(Undo, undo),
+    "suppression.remove_all": operation(Addresses, remove_all),
 }

@@ -16,6 +16,7 @@ from postroad.features.suppressions.transfer import (
     write_csv,
     write_json,
 )
+from postroad.features.suppressions.undoing import LASTING
 from postroad.model.clock import SECOND, Clock, Instant
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import Mint, ProjectId, SuppressionId
@@ -32,8 +33,6 @@ _BATCH: Final = 500
 _FAR: Final = 253_370_764_800 * SECOND
 """The year 9999, behind which times cannot be written."""
 _PAGE: Final = 1000
-_LASTING: Final = frozenset({Cause.COMPLAINT, Cause.UNSUBSCRIBE})
-"""Causes that are somebody's will: they never end by themselves, and removing them needs force."""
 
 
 class Streams(Protocol):
@@ -136,11 +135,11 @@ class Suppressions:
         return found
 
     async def listed(
-        self, project_id: ProjectId, wanted: store.Filter, *, after: str = "", limit: int = 100
+        self, project_id: ProjectId, wanted: store.Filter, *, after: str = "", limit: int = 100, newest: bool = False
     ) -> list[Suppression]:
-        """Return entries in the order they were made, behind the identifier `after`."""
+        """Return entries in the order they were made (or from the newest), behind the identifier `after`."""
         return await self._database.read(
-            lambda c: store.listed(c, project_id, _canonical(wanted), after=after, limit=limit)
+            lambda c: store.listed(c, project_id, _canonical(wanted), after=after, limit=limit, newest=newest)
         )
 
     async def remove(
@@ -156,7 +155,7 @@ class Suppressions:
             found = store.one(connection, project_id, suppression_id)
             if found is None:
                 raise _missing()
-            if found.cause in _LASTING and not force:
+            if found.cause in LASTING and not force:
                 raise Refused(
                     "force_required",
                     f"The cause is a {found.cause.value}: the recipient's own will. Remove it only when the recipient "
@@ -307,7 +306,7 @@ def _flaws(new: NewSuppression, scopes: frozenset[str]) -> list[Flaw]:
     flaws: list[Flaw] = []
     if new.scope not in scopes:
         flaws += _unknown_scope("/scope", new.scope).flaws
-    if new.cause in _LASTING and new.expires_at is not None:
+    if new.cause in LASTING and new.expires_at is not None:
         flaws.append(Flaw("/expires_at", f"A {new.cause.value} never ends by itself."))
     if new.expires_at is not None and not 0 < new.expires_at < _FAR:
         flaws.append(Flaw("/expires_at", "The time must lie between 1970 and 9999."))

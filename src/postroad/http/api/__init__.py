@@ -24,6 +24,7 @@ from postroad.http.api.sites import SitesController
 from postroad.http.api.streams import StreamsController
 from postroad.http.api.suppressions import SuppressionsController
 from postroad.http.api.suspensions import SuspensionsController
+from postroad.http.api.undoing import UndoingController
 from postroad.http.api.webhooks import WebhooksController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -33,6 +34,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EventsController,
     DomainsController,
     SuppressionsController,
+    UndoingController,
     QueueController,
     SuspensionsController,
     WebhooksController,

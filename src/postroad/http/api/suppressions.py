@@ -1,7 +1,7 @@
 """The suppression list of the caller's project: look, add, remove, and whole lists in and out."""
 
 import datetime as dt
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, Request, delete, get, post
@@ -57,6 +57,10 @@ class SuppressionShown(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str | None
     created_at: str
     expires_at: str | None
+    site: str | None
+    """Where the mail went, of what was put there automatically."""
+    incident: str | None
+    """Names all that came of one cause at one site at one time; `POST /v1/suppressions/undo` takes it."""
 
 
 class SuppressionPage(msgspec.Struct, frozen=True):
@@ -94,13 +98,20 @@ class SuppressionsController(Controller):
         held_in: Annotated[
             str | None, QueryParameter(name="scope", description="Only those of this scope: * or a stream.")
         ] = None,
+        incident: Annotated[str | None, QueryParameter(description="Only those of this incident.")] = None,
+        site: Annotated[str | None, QueryParameter(description="Only those that came of this site.")] = None,
+        order: Annotated[Literal["oldest", "newest"], QueryParameter(description="Which come first.")] = "oldest",
         after: Annotated[str, QueryParameter(description="Where to read on: `next` of the page before.")] = "",
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> SuppressionPage:
-        """Return the list in the order in which addresses were put on it."""
-        wanted = Filter(address=address, cause=cause, scope=held_in)
-        found = await services.suppressions.listed(caller.project.id, wanted, after=after, limit=limit)
-        return SuppressionPage([_shown(each) for each in found], found[-1].id if len(found) == limit else None)
+        """Return the list in the order in which addresses were put on it, or the other way round."""
+        wanted = Filter(address=address, cause=cause, scope=held_in, incident=incident, site=site)
+        found = await services.suppressions.listed(
+            caller.project.id, wanted, after=after, limit=limit, newest=order == "newest"
+        )
+        return SuppressionPage(
+            [show_suppression(each) for each in found], found[-1].id if len(found) == limit else None
+        )
 
     @post(opt=FULL, status_code=201, summary="Suppress an address")
     async def create(
@@ -116,7 +127,7 @@ class SuppressionsController(Controller):
             note=data.note,
             expires_at=None if data.expires_at is None else from_datetime(data.expires_at),
         )
-        return _shown(stored)
+        return show_suppression(stored)
 
     @post(
         "/import", opt=FULL | documented(body=bytes, body_media=_MEDIA), status_code=200, summary="Take in a whole list"
@@ -185,7 +196,7 @@ class SuppressionsController(Controller):
         self, suppression_id: FromPath[str], services: GivenServices, caller: GivenCaller
     ) -> SuppressionShown:
         """Return one entry with its evidence."""
-        return _shown(await services.suppressions.get(caller.project.id, SuppressionId(suppression_id)))
+        return show_suppression(await services.suppressions.get(caller.project.id, SuppressionId(suppression_id)))
 
     @delete("/{suppression_id:str}", opt=FULL, status_code=204, summary="Mail an address again")
     async def delete(
@@ -203,7 +214,8 @@ class SuppressionsController(Controller):
         )
 
 
-def _shown(entry: Suppression) -> SuppressionShown:
+def show_suppression(entry: Suppression) -> SuppressionShown:
+    """Return an entry as it is shown."""
     return SuppressionShown(
         id=entry.id,
         address=entry.address,
@@ -216,4 +228,6 @@ def _shown(entry: Suppression) -> SuppressionShown:
         delivery_id=entry.delivery_id,
         created_at=to_rfc3339(entry.created_at),
         expires_at=None if entry.expires_at is None else to_rfc3339(entry.expires_at),
+        site=entry.site,
+        incident=entry.incident,
     )

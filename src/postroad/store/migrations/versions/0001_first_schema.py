@@ -421,12 +421,30 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.Column("site", sa.Text(), nullable=True),
+        sa.Column("incident", sa.Text(), nullable=True),
+        sa.Column("reason_class", sa.Text(), nullable=True),
+        sa.Column("rule", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_suppressions_project_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppressions")),
     )
     with op.batch_alter_table("suppressions", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_suppressions_incident",
+            ["incident"],
+            unique=False,
+            sqlite_where=sa.text("incident IS NOT NULL"),
+            postgresql_where=sa.text("incident IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_suppressions_origin",
+            ["site", "rule", "created_at"],
+            unique=False,
+            sqlite_where=sa.text("incident IS NOT NULL"),
+            postgresql_where=sa.text("incident IS NOT NULL"),
+        )
         batch_op.create_index("ix_suppressions_project", ["project_id", "id"], unique=False)
         batch_op.create_index("ux_suppressions_address", ["project_id", "folded", "scope"], unique=True)
 
