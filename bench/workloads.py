@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bench import cost, mail
+from bench.backlog import BATCH, drain
 from bench.load import Outcome
 from bench.naive import measure_naive
 from bench.ours import Passed, our_server, watched_memory
@@ -23,9 +24,6 @@ from peers.mta import MailSink, mail_sink
 from peers.postroad import postroad_server
 
 _T = TypeVar("_T")
-_BATCH = 500
-_PORTION = 20_000
-"""Messages laid out at a time, so that a long queue does not have to fit into the load generator."""
 _IDLE_MESSAGES = 200
 _IDLE_PAUSE_S = 0.03
 
@@ -99,7 +97,7 @@ def p2(turn: Round) -> Iterator[Sample]:
     turn.say("batch to the sink")
     with counting_sink() as sink, our_server(sink.port) as ours:
         ours.warm_up(sink)
-        passed = ours.deliver(ours.plan(turn.messages, batch=_BATCH, connections=4), sink)
+        passed = ours.deliver(ours.plan(turn.messages, batch=BATCH, connections=4), sink)
     yield Sample("P2", passed.delivered.rate, signed)
 
 
@@ -111,7 +109,7 @@ def p3(turn: Round) -> Iterator[Sample]:
         ours.restart(door_only=True)
         ours.accept(ours.plan(300))
         single = ours.accept(ours.plan(turn.messages))
-        batch = ours.accept(ours.plan(turn.messages * 2, batch=_BATCH, connections=4))
+        batch = ours.accept(ours.plan(turn.messages * 2, batch=BATCH, connections=4))
     yield Sample("P3 single", turn.messages / single.seconds, taken)
     yield Sample("P3 batch", turn.messages * 2 / batch.seconds, taken)
 
@@ -127,26 +125,7 @@ def p5(turn: Round) -> Iterator[Sample]:
     """Drain a queue that was filled while nothing was delivered."""
     signed = turn.signed_rate()
     turn.say("drain")
-    rate, _, _ = _drain(turn.queued, turn.queued)
-    yield Sample("P5", rate, signed)
-
-
-def _drain(queued: int, counted: int) -> tuple[float, float, float]:
-    """Queue messages, then deliver: the rate and the CPU seconds per message of `counted`, and the memory in MiB."""
-    with counting_sink() as sink, our_server(sink.port) as ours:
-        ours.restart(door_only=True)
-        for size in [_PORTION] * (queued // _PORTION) + [queued % _PORTION]:
-            if size:
-                ours.accept(ours.plan(size, batch=_BATCH, connections=2))
-        ours.restart(door_only=False)
-        # The start of a process is not the drain: count from a tenth on.
-        began, first = sink.await_count(counted // 10, timeout_s=60)
-        cpu = cost.cpu_s(ours.server.pid)
-        ended, last = sink.await_count(counted, timeout_s=60)
-        used = cost.cpu_s(ours.server.pid) - cpu
-        if last < counted:
-            raise RuntimeError(f"only {last} of {counted} messages arrived\n{ours.server.log()}")
-        return (last - first) / (ended - began), used / (last - first), cost.resident_mib(ours.server.pid)
+    yield Sample("P5", drain(turn.queued, turn.queued).rate, signed)
 
 
 def p7(turn: Round) -> Iterator[Sample]:
@@ -203,13 +182,24 @@ def _latencies(sink: MailSink, answered: Mapping[str, int], before: int = 0) -> 
 
 def p12(turn: Round) -> Iterator[Sample]:
     """What a delivery costs with a short queue behind it and with a long one."""
+    yield from _behind_a_long_queue(turn, "P12", "sqlite")
+
+
+def p12_postgresql(turn: Round) -> Iterator[Sample]:
+    """The same on PostgreSQL."""
+    yield from _behind_a_long_queue(turn, "P12PG", "postgresql")
+
+
+def _behind_a_long_queue(turn: Round, key: str, engine: str) -> Iterator[Sample]:
     counted = min(turn.queued, 10_000)
-    turn.say("drain a short queue")
-    _, short, _ = _drain(counted, counted)
-    turn.say(f"drain from {turn.backlog:,} queued")
-    _, long, memory = _drain(turn.backlog, counted)
-    yield Sample("P12", long * 1e6, short * 1e6)
-    yield Sample("P13 queue", memory)
+    turn.say(f"drain a short queue, {engine}")
+    short = drain(counted, counted, engine)
+    turn.say(f"drain from {turn.backlog:,} queued, {engine}")
+    long = drain(turn.backlog, counted, engine)
+    yield Sample(key, long.cpu_s * 1e6, short.cpu_s * 1e6)
+    yield Sample(f"{key} rate", long.rate, short.rate)
+    yield Sample(f"{key} start", long.start_s)
+    yield Sample("P13 queue" if engine == "sqlite" else "P12PG memory", long.memory_mib)
 
 
 def p13(turn: Round) -> Iterator[Sample]:
@@ -261,6 +251,7 @@ WORKLOADS: Mapping[str, Callable[[Round], Iterator[Sample]]] = {
     "P7": p7,
     "P8": p8,
     "P12": p12,
+    "P12PG": p12_postgresql,
     "P13": p13,
     "P14": p14,
     "P16": p16,
