@@ -147,7 +147,6 @@ async def sender(settings: Settings, zone: DnsServer, database: Database) -> Asy
             mx_port=delivery.mx_port,
             resolvers=((zone.host, zone.port),),
             allow_private_addresses=True,
-            messages_per_connection=1,
         ),
         clock=clock,
         chance=lambda: 0.5,
