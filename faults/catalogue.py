@@ -6,7 +6,7 @@ import importlib
 
 from faults.frame import Experiment
 
-_MODULES = ("kill", "drop", "lost_reply", "refusing", "names")
+_MODULES = ("kill", "drop", "lost_reply", "refusing", "names", "power")
 
 
 def catalogue() -> list[Experiment]:

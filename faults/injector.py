@@ -109,7 +109,12 @@ class Injector:
         self._log = log
         self._file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock = threading.Lock()
+        self._stopped = False
         self.acknowledged = 0
+
+    def stop(self) -> None:
+        """Begin no more messages, and give up those that are not answered soon."""
+        self._stopped = True
 
     def recipient(self, number: int) -> str:
         return f"r{self._seed}-{number:06d}@sink.test"
@@ -159,7 +164,7 @@ class Injector:
 
     def _next(self, numbers: Iterator[int]) -> int | None:
         with self._lock:
-            return next(numbers, None)
+            return None if self._stopped else next(numbers, None)
 
     def _request(self, number: int) -> tuple[bytes, dict[str, str]]:
         document = {

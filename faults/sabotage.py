@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 VARIABLE = "FAULTS_DEFECT"
+BOOT = "FAULTS_BOOT"
+"""Names the boot of the machine that the process is to see: a power cut is followed by another one."""
 _EARLY_S = 0.15
 _ENTRY = "from faults.sabotage import composing; composing({fd})"
 _JOB_LIMIT_S = 2.0
@@ -130,6 +132,7 @@ def _drop_when_stopped() -> None:
 
 
 DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
+    "none": (),
     "answer-early": (_answer_early,),
     "forget-doubt": (_forget_doubt,),
     "sync-less": (_sync_less,),
@@ -160,9 +163,22 @@ def composing(descriptor: int) -> None:
     worker.main(descriptor)
 
 
+def _boot(identifier: str) -> None:
+    """Let the machine be one that was started anew."""
+    from pathlib import Path
+
+    from postroad.app import node
+
+    file = Path("boot_id")
+    file.write_text(identifier)
+    node._BOOT_ID = file
+
+
 def main() -> None:
     """Break what the environment names, then be Postroad."""
-    for breaking in DEFECTS[os.environ[VARIABLE]]:
+    if BOOT in os.environ:
+        _boot(os.environ[BOOT])
+    for breaking in DEFECTS[os.environ.get(VARIABLE, "none")]:
         breaking()
     from postroad.cli import main as postroad
 
