@@ -20,6 +20,7 @@ from postroad.model.clock import DAY, HOUR, MINUTE, Instant
 from postroad.model.route import MxRoute
 from postroad.store import transport as rows
 from postroad.store.database import Database
+from postroad.wire.mtasts import Mode
 from stores import StillClock
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -71,7 +72,7 @@ async def test_a_policy_is_fetched_once_kept_and_obeyed(
     kept = await database.read(lambda connection: rows.policy_of(connection, DOMAIN))
     assert kept is not None
     assert (kept.policy_id, kept.mode, kept.mx) == ("1", "enforce", (HOST,))
-    assert await tally(sender) == [("sts", 2, [])]
+    assert await tally(sender) == [("sts", 1, [])]
 
 
 async def test_a_policy_that_is_kept_holds_when_everything_about_it_is_gone(
@@ -101,7 +102,9 @@ async def test_a_new_identifier_brings_the_new_policy_and_a_failed_fetch_keeps_t
     assert (await deliver(sender)).tls_policy is TlsPolicy.MTA_STS
     policy_server.body = POLICY.replace("enforce", "none")
     sender.clock.at = Instant(sender.clock.at + 6 * MINUTE)
-    assert (await deliver(sender)).tls_policy is TlsPolicy.OPPORTUNISTIC
+    withdrawn = await sender.transport.policies.find(DOMAIN)
+    assert withdrawn is not None
+    assert withdrawn.mode is Mode.NONE
     kept = await database.read(lambda connection: rows.policy_of(connection, DOMAIN))
     assert kept is not None
     assert (kept.policy_id, kept.mode) == ("2", "none")
