@@ -132,6 +132,10 @@ def _fields(text: str) -> Iterator[tuple[str, str, bool]]:
             if name:
                 yield name, " ".join(value)[:_VALUE], after_gap
             name, value, after_gap, gap = lowered, [found[2].strip()], gap, False
+        elif found and "-" in lowered:  # a field of another standard
+            if name:
+                yield name, " ".join(value)[:_VALUE], after_gap
+            name = ""
         elif not gap:
             value.append(line.strip())
     if name:

@@ -13,6 +13,7 @@ from postroad.model.reason import Action, Class, Permanence, Scope
 from postroad.model.returned import ReportAction, ReportedRecipient
 from postroad.pipeline.outcomes.classify import SCOPES, Confidence, Finding, classify
 from postroad.pipeline.outcomes.returned import replies, sayings
+from postroad.pipeline.outcomes.rules import NO_RULES, RuleSet
 
 _PERMANENT: Final = 550
 _TRANSIENT: Final = 400
@@ -30,33 +31,37 @@ _TIME_UP: Final = (".4.7", ".4.300", ".4.316", ".4.318")
 """Enhanced codes of messages that expired, the long ones Microsoft's."""
 
 
-def classify_report(recipient: ReportedRecipient) -> Finding:
+def classify_report(recipient: ReportedRecipient, *, rules: RuleSet = NO_RULES) -> Finding:
     """Return what a report says of a recipient.
 
     A report of anything but a failure is no bounce: its action is `ignore`, its class what the delay was about, or
     `accepted`. Of a failure, `permanence` says whether it may pass (a full mailbox, a host that did not answer), and
-    `action` is `suppress` only where reply or code tell of the recipient for certain.
+    `action` is `suppress` only where reply or code tell of the recipient for certain. `rules` are those of providers,
+    chosen by the mail server that the report names.
     """
     if recipient.action in {ReportAction.DELIVERED, ReportAction.RELAYED, ReportAction.EXPANDED}:
         rule = f"report.{recipient.action}"
         return Finding(Class.ACCEPTED, Permanence.UNKNOWN, Scope.LOCAL, Action.IGNORE, rule, Confidence.HIGH)
-    finding = _failure(recipient)
+    finding = _failure(recipient, rules)
     if recipient.action is ReportAction.DELAYED:
         return finding._replace(permanence=Permanence.TRANSIENT, action=Action.IGNORE)
     return finding._replace(action=Action.STOP) if finding.action is Action.RETRY else finding
 
 
-def _failure(recipient: ReportedRecipient) -> Finding:
+def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     reply = _reply(recipient)
     words = sayings.fold(f"{reply.text} {recipient.text}")
-    finding = classify(reply, replies.phase(f"{recipient.text}\n{reply.text}"))
+    phase = replies.phase(f"{recipient.text}\n{reply.text}")
+    finding = classify(reply, phase, rules=rules, mx=recipient.remote_mta)
     least = Confidence.HIGH if recipient.diagnostic is None else Confidence.MEDIUM
     if finding.cls is Class.UNKNOWN or finding.confidence not in {Confidence.HIGH, least}:
         said = sayings.spoken(words)
         if said is not None:
             finding = _spoken(said)
+    if finding.cls is Class.UNREACHABLE and sayings.spoken(words) is Class.DNS_FAILURE:
+        finding = _spoken(Class.DNS_FAILURE)
     expired = str(reply.enhanced).endswith(_TIME_UP) or any(phrase in words for phrase in sayings.EXPIRY)
-    if expired and finding.cls in _OUT_OF_TIME:
+    if expired and finding.cls in _OUT_OF_TIME and recipient.action is ReportAction.FAILED:
         finding = _spoken(Class.EXPIRED)
     temporary = str(reply.enhanced or reply.code).startswith("4")
     if temporary or finding.cls in _PASSING:

@@ -70,8 +70,8 @@ _DELAYED: Final = listed(
 )
 _NOT_DELAYED: Final = listed(
     """
-    giving up | gave up | not going to try again | permanent | final | has failed | retry timeout exceeded |
-    no longer be retried | no further | queue too long | undeliverable | failure
+    giving up | given up | gave up | not going to try again | permanent error | permanent fatal | has failed |
+    retry timeout exceeded | no longer be retried | no further | queue too long | undeliverable
     """
 )
 _DELIVERED: Final = listed(

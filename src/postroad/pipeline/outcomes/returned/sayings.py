@@ -22,14 +22,17 @@ class Saying(NamedTuple):
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Return the phrases of a text that are set apart by bars, folded as what is searched for them."""
-    return tuple(fold(phrase) for phrase in text.split("|") if phrase.strip())
+    """Return the phrases of a text that are set apart by bars, in the form in which they are looked for."""
+    return tuple(_plain(phrase) for phrase in text.split("|"))
 
 
 def fold(text: str) -> str:
     """Return the part of a text that is read: cut, compatibility forms made one, in lower case, single spaces."""
-    words = unicodedata.normalize("NFKC", text[:TEXT]).lower().replace("’", "'").split()
-    return " ".join([word for word in words if "@" not in word])
+    return " ".join([word for word in _plain(text[:TEXT]).split() if "@" not in word])
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).lower().replace("’", "'").split())
 
 
 SAYINGS: Final = (
