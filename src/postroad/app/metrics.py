@@ -38,6 +38,17 @@ class _Road(Collector):
         for state, count in house.sending.settled.items():
             settled.add_metric((state.value,), count)
         yield settled
+        inbound = CounterMetricFamily(
+            "postroad_inbound_mail",
+            "Mail that came back and was read by this node, by what it was taken for and what came of it.",
+            labels=("taken_for", "effect"),
+        )
+        for (taken, effect), count in house.inbound.counted.items():
+            inbound.add_metric((taken.value, effect.value), count)
+        yield inbound
+        yield _counter(
+            "postroad_inbound_quarantined", "Mail that could not be read and was put aside.", house.inbound.quarantined
+        )
 
 
 def _counter(name: str, words: str, value: float) -> CounterMetricFamily:

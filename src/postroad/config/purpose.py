@@ -40,6 +40,7 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
     yield from _identity(settings)
     yield from _routes(settings)
     yield from _reach(settings)
+    yield from _exchange(settings)
     if settings.secrets.master_key is None:
         yield Problem(
             "secrets.master_key",
@@ -120,6 +121,18 @@ def _reach(settings: Settings) -> Iterator[Problem]:
             "domains.require_verified",
             "domains.require_verified is off, so that anybody with a key may send as any domain. Set it to true.",
         )
+
+
+def _exchange(settings: Settings) -> Iterator[Problem]:
+    exchange = settings.exchange
+    if (exchange.tls_certificate is None) != (exchange.tls_key is None):
+        yield Problem(
+            "exchange.tls_certificate",
+            "Of exchange.tls_certificate and exchange.tls_key only one is set. Give both, or neither.",
+        )
+    for name, file in (("exchange.tls_certificate", exchange.tls_certificate), ("exchange.tls_key", exchange.tls_key)):
+        if exchange.enabled and file is not None and not os.access(file, os.R_OK):
+            yield Problem(name, f"{file} cannot be read. Let the user that runs Postroad read it.")
 
 
 def _directory(settings: Settings) -> Iterator[Problem]:

@@ -40,6 +40,15 @@ def test_a_complete_configuration_is_safe(unsafe):
     assert unsafe() == []
 
 
+def test_a_certificate_and_its_key_go_together_and_can_be_read(unsafe, tmp_path):
+    file = tmp_path / "certificate.pem"
+    file.touch()
+    assert unsafe(exchange_tls_certificate=str(file)) == ["exchange.tls_certificate"]
+    both = {"exchange_tls_certificate": str(file), "exchange_tls_key": str(tmp_path / "none.pem")}
+    assert unsafe(**both) == []
+    assert unsafe(**both, exchange_enabled="true") == ["exchange.tls_key"]
+
+
 @pytest.mark.parametrize(
     ("changes", "setting"),
     [
