@@ -40,7 +40,8 @@ SAYINGS: Final = (
         Class.MAILBOX_FULL,
         listed(
             """
-            mailbox is full | mailbox full | over quota | quota exceeded | exceeded its quota | exceeded storage |
+            mailbox is full | mailbox full | mailbox exceeded |
+            over quota | quota exceeded | exceeded its quota | exceeded storage |
             exceeded the quota | quota has been | disk quota | is over its limit | out of storage space |
             over his quota | mailbox size limit | maildir over quota | mailbox has exceeded | mailfolder is full |
             user over quota | exceed mailbox quota | insufficient disk space for user | over the maximum allowed |
@@ -111,7 +112,8 @@ SAYINGS: Final = (
             no valid mail exchanger | dns domain does not exist | domain couldn't be found | domain wasn't found |
             the domain name does not | name of the domain is | unable to find domain | no mx records |
             hop count exceeded | too many hops | this message is looping | mail loop | too many received headers |
-            loops back to myself | nxdomain | an mx or srv record indicated no | no hosts found |
+            loops back to myself | nxdomain |
+            does not accept mail (nullmx | an mx or srv record indicated no | no hosts found |
             an unknown mail domain | domain is invalid | nonexistent domain | domain lookup failed |
             server for the recipient domain was not found | invalid domain | no matches to nameserver query |
             unknown mail server | domäne wurde nicht gefunden | domain existiert nicht | domain ist unbekannt |
