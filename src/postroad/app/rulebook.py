@@ -1,6 +1,7 @@
 """The rules files: ours from the package, users' from the settings, read again when they change."""
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,7 @@ _Mark = tuple[int, int] | None
 """When a file was changed and how large it is; None while there is none."""
 
 
+@functools.cache
 def shipped_files() -> tuple[RuleFile, ...]:
     """Return the files that come with Postroad, in the order in which they are asked."""
     found = [entry for entry in resources.files(package).iterdir() if entry.name.endswith(".toml")]

@@ -16,7 +16,7 @@ from postroad.model.delivery import TERMINAL, Delivery, State, message_state
 from postroad.model.ids import DeliveryId, MessageId
 from postroad.model.late import LateFact
 from postroad.model.message import Message, Role
-from postroad.model.reason import Action, Class, Permanence, Reason, Scope
+from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
 from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
@@ -41,6 +41,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     rule: str
     detail: str
+    basis: Basis | None
+    """What kind of evidence in a reply decided; null when it was no reply."""
+    confidence: Confidence | None
     evidence: Evidence
     at: str
 
@@ -249,6 +252,8 @@ def _decision(delivery: Delivery) -> Decision | None:
         action=reason.action,
         rule=reason.rule,
         detail=reason.detail,
+        basis=reason.basis,
+        confidence=reason.confidence,
         evidence=reason.evidence,
         at=to_rfc3339(delivery.updated_at),
     )

@@ -145,7 +145,6 @@ def _of_report(case: LateCase, report: Report, found: ReportedRecipient, action:
         "code": said.code or None,
         "enhanced": said.enhanced or found.status,
         "text": said.text[:MAX_TEXT],
-        "confidence": finding.confidence.value,
     }
     return Reason(
         cls=finding.cls,
@@ -154,6 +153,8 @@ def _of_report(case: LateCase, report: Report, found: ReportedRecipient, action:
         action=action,
         rule=f"report.{found.action}.{finding.rule}",
         detail=CAUSES[finding.cls],
+        basis=finding.basis,
+        confidence=finding.confidence,
         evidence=evidence,
     )
 
