@@ -46,7 +46,8 @@ GROUPS: Final = (
         _phrases(
             """
             badmailfrom | senderfilterconfig | null sender | empty envelope | envelope senders not allowed |
-            not subscribed | envelope blocked | blocked senders | by the recipient | to this group
+            not subscribed | envelope blocked | blocked senders | by the recipient | to this group |
+            user's reject list | user reject | user in blacklist
             """
         ),
     ),
@@ -126,7 +127,7 @@ GROUPS: Final = (
             sender policy framework | emetteur invalide | mail from must | hostname lookup | sender's domain |
             mx or a record | unresolvable | a/aaaa | name lookup failed | fully qualified address |
             fully qualified email | dead domain | no reverse | without reverse | unroutable sender | spf mail from |
-            from domain fails
+            from domain fails | fake sender
             """
         ),
     ),
@@ -161,7 +162,8 @@ GROUPS: Final = (
             mail-abuse | abuse detected | network is blocked | temporarily blocked for | suspicious activity |
             open proxy | ip bloqueado | dialup | smtp server of your isp | use your isp | spam from your |
             from your network | sender score | too much spam | permanently deferred | currently blocked |
-            refused to talk | aup#bl | not available aup# | intrusion prevention
+            refused to talk | aup#bl | not available aup# | intrusion prevention | rbl reject | ip is rejected |
+            ip is hangup | is filtered and this connection | blocked automatically
             """
         ),
     ),
@@ -196,7 +198,7 @@ GROUPS: Final = (
         _phrases(
             """
             over quota | overquota | quota exceeded | exceeded quota | exceeded storage | mailbox would exceed |
-            recipient storage full
+            recipient storage full | account storage limit
             """
         ),
     ),
@@ -247,7 +249,7 @@ GROUPS: Final = (
             account not available | inactivity | not activated | is sleeping | no longer on server |
             no longer exists | mailbox cannot be accessed | account has expired | mailbox locked | is disabled |
             destinataire est bloque | conta inativa | not accepting messages for this user | user locked |
-            mailbox is blocked | not an active | recipient expired | left the organi | non-payment
+            mailbox is blocked | not an active | recipient expired | left the organi | non-payment | inactive mbox
             """
         ),
     ),
