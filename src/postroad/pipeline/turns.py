@@ -103,7 +103,7 @@ class Choosing:
         names = (name,) if name else ()
         if self._suspensions is not None and self._suspensions.find(line.project, stream, *names) is not None:
             return 0
-        return self._left(self._shaping.known(name), line.kind, line.project) if name else _ALL
+        return self._left(name, self._shaping.known(name), line.kind, line.project) if name else _ALL
 
     def wait_for(self, line: Line, candidate: Candidate) -> str | None:
         """Return the site, or the stream, that a delivery has to wait for."""
@@ -114,7 +114,7 @@ class Choosing:
             found = self._suspensions.find(project, stream, name, domain)
             if found is not None:
                 return self._key(found.site, found.stream, stream)
-        if self._left(site, line.kind, project) <= 0:
+        if self._left(name, site, line.kind, project) <= 0:
             return name
         self._taken[name] += 1
         self.served[line.kind] = project
@@ -124,10 +124,10 @@ class Choosing:
     def _key(site: str, suspended: str, stream: str) -> str:
         return ("" if site == ANY else site) + ("" if suspended == ANY else f"{_OF_STREAM}{stream}")
 
-    def _left(self, site: Site | None, kind: StreamKind, project: str) -> int:
+    def _left(self, name: str, site: Site | None, kind: StreamKind, project: str) -> int:
         """Return how much room a site has left."""
         if site is None:
-            return _UNKNOWN
+            return _UNKNOWN - self._taken[name]
         key = (site.name, kind, project)
         room = self._rooms.get(key)
         if room is None:
