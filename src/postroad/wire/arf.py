@@ -83,8 +83,7 @@ def _fields(text: str) -> dict[str, list[str]]:
         found = _FIELD.match(line)
         if found is not None:
             last = fields.setdefault(found[1].lower(), [])
-            if len(last) < _REPEATED:
-                last.append(found[2].strip()[:_VALUE])
+            last += [found[2].strip()[:_VALUE]] * (len(last) < _REPEATED)
         elif last is not None and line[:1] in {" ", "\t"} and len(last[-1]) < _VALUE:
             last[-1] = f"{last[-1]} {line.strip()}".strip()[:_VALUE]
     return fields

@@ -157,14 +157,14 @@ def _header(octets: bytes, limits: Limits) -> tuple[tuple[tuple[str, str], ...],
         if not line.strip():
             body_at = end
             break
-        found = _FIELD.match(line)
         folded = bool(fields) and line[:1] in b" \t"
-        if at > limits.header_octets or not (folded or (found and len(fields) < limits.header_count)):
+        found = None if folded else _FIELD.match(line)
+        if at > limits.header_octets or len(fields) > limits.header_count or not (folded or found):
             body_at = at
             break
-        if folded:
+        if found is None:
             fields[-1][1].append(line.strip())
-        elif found:
+        else:
             fields.append((found[1].lower(), [found[2].strip()]))
         at = end
     return tuple((name.decode("ascii"), _value(b" ".join(lines))) for name, lines in fields), octets[body_at:]
@@ -186,17 +186,18 @@ def _split(body: bytes, boundary: str, room: int) -> list[bytes]:
     pieces: list[bytes] = []
     start = -1
     at = 0 if body.startswith(mark) else body.find(b"\n" + mark) + 1
-    while (at > 0 or body.startswith(mark, at)) and len(pieces) < room:
-        if start >= 0:
-            pieces.append(body[start : at - 1])
-        line_end = body.find(b"\n", at)
-        if line_end < 0 or body.startswith(b"--", at + len(mark)):
-            return pieces
-        start = line_end + 1
-        at = body.find(b"\n" + mark, line_end) + 1
-        if at == 0:  # it never closes
-            pieces.append(body[start:])
-            break
+    while (at > 0 or start < 0) and body.startswith(mark, at) and len(pieces) < room:
+        line_end = body.find(b"\n", at) + 1 or len(body)
+        rest = body[at + len(mark) : line_end].strip()
+        if rest in {b"", b"--"}:  # a longer one is the boundary of a part within
+            if start >= 0:
+                pieces.append(body[start : at - 1])
+            if rest:
+                return pieces
+            start = line_end
+        at = body.find(b"\n" + mark, line_end - 1) + 1
+    if start >= 0 and len(pieces) < room:  # it never closes
+        pieces.append(body[start:])
     return pieces
 
 

@@ -15,6 +15,8 @@ _BREAK = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?pre|hr)
 _CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 _SPACE = re.compile(r"[ \t\xa0]+")
+_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+"""Makes ASCII lower case; in all of Unicode that would change where things stand."""
 _GAP = re.compile(r"\n[ \t]*\n\s*")
 
 
@@ -62,9 +64,7 @@ def _text(mail: Entity) -> str:
 
 
 def _without(text: str, opening: str, closing: str) -> str:
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a letter whose lower case is longer
-        lowered = text
+    lowered = text.translate(_LOWER)
     kept: list[str] = []
     at = 0
     while (start := lowered.find(opening, at)) >= 0:

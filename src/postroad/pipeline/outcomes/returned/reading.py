@@ -98,8 +98,9 @@ def read_returned(octets: bytes, *, envelope_from: str | None = None, limits: Li
     report = reports.standard(mail, said, original)
     if report is not None:
         return report
-    if any(part.media_type.endswith("disposition-notification") for part in mail.walk()):
-        return reports.rejected(mail, said, original) or _receipt(mail, original)
+    disposition = next((part for part in mail.walk() if part.media_type.endswith("disposition-notification")), None)
+    if disposition is not None:
+        return reports.rejected(mail, disposition, said, original) or _receipt(mail, original)
     return _unstructured(mail, said, original, envelope_from)
 
 

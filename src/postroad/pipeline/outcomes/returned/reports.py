@@ -47,8 +47,8 @@ def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
     return None
 
 
-def rejected(mail: Entity, notice: Notice, original: Original) -> Report | None:
-    """Return the report that a disposition notification makes when it says that the mail was refused.
+def rejected(mail: Entity, disposition: Entity, notice: Notice, original: Original) -> Report | None:
+    """Return the report that a mail with a disposition notification makes when it says that the mail was refused.
 
     Dovecot and others answer so when a filter rejects a message or a mailbox is full; that it was displayed or deleted
     is no report.
@@ -56,10 +56,7 @@ def rejected(mail: Entity, notice: Notice, original: Original) -> Report | None:
     words = f"{mail.get('subject')}\n{notice.text[:TEXT]}".lower()
     if not any(phrase in words for phrase in _REJECTED):
         return None
-    found = next((part for part in mail.walk() if part.media_type.endswith("disposition-notification")), None)
-    status = (
-        dsn.read(found.text().replace("Disposition:", "Action: failed\nX-Disposition:")) if found else DeliveryStatus()
-    )
+    status = dsn.read(disposition.text().replace("Disposition:", "Action: failed\nX-Disposition:"))
     if status.recipients:
         return _report(status, mail, notice, original)
     return Report(recipients=prose.recipients(mail, notice.text, original), original=original)
@@ -130,7 +127,7 @@ def _status(one: RecipientStatus, said: str, told: ReportedRecipient | None) -> 
 def _action(one: RecipientStatus, told: ReportedRecipient | None, mail: Entity) -> ReportAction:
     stated = one.action or ""
     for action in ReportAction:
-        if stated.startswith(action.value[:5]) and stated != "delivery":
+        if stated.startswith(action.value[:5]):
             return action
     if stated:
         return ReportAction.FAILED
