@@ -29,7 +29,7 @@ class DevelopmentSenders:
     async def outfit(self, project_id: ProjectId, domain: str) -> Outfit:
         """Return what mail from a domain is signed with, and the domain that its bounces come back to."""
         outfit = await self._senders.outfit(project_id, domain)
-        return outfit if outfit.keys else Outfit(self._keys(domain), outfit.return_path_domain)
+        return outfit if outfit.keys else Outfit(self._keys(domain), outfit.return_path_domain, outfit.require_tls)
 
     async def keys(self, project_id: ProjectId, identifiers: tuple[str, ...]) -> tuple[SigningKey, ...]:
         """Return keys by their identifiers and in their order."""

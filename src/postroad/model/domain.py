@@ -99,6 +99,8 @@ class DomainSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """First label of the host that bounces come back to."""
     tracking: str = "track"
     """First label of the host of tracked links."""
+    require_tls: bool = False
+    """Whether its mail may only be handed over under verified TLS."""
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):

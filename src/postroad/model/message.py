@@ -58,6 +58,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
     raw_sha256: str | None = None
+    require_tls: bool = False
+    """Whether it may only be handed over under verified TLS."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetrySchedule = RetrySchedule()
     unsubscribe: bool = False
     """Whether its messages carry List-Unsubscribe headers with one-click (RFC 8058)."""
+    require_tls: bool = False
+    """Whether its messages may only be handed over under verified TLS."""
 
 
 TRANSACTIONAL = Stream(name="transactional", kind=StreamKind.TRANSACTIONAL, expire_after=24 * HOUR)

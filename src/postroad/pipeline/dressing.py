@@ -19,6 +19,8 @@ class Outfit:
     keys: tuple[SigningKey, ...]
     return_path_domain: str | None
     """Domain of the envelope sender; None: bounces go to the sender's own address."""
+    require_tls: bool = False
+    """Whether its mail may only be handed over under verified TLS."""
 
 
 class Outfitter(Protocol):
@@ -54,6 +56,8 @@ class Dressed:
     job: ComposeJob
     keys: tuple[SigningKey, ...]
     recipe: Recipe
+    require_tls: bool
+    """Whether the sending domain or the stream asks for verified TLS; the message may ask for it too."""
 
 
 class Dresser:
@@ -87,7 +91,7 @@ class Dresser:
         headers = self._list_headers(lease, stream) if stream.unsubscribe else ()
         recipe = Recipe(tuple([key.id for key in outfit.keys]), headers)
         job = await self.job(lease, recipe, outfit.return_path_domain)
-        return Dressed(lease, stream, job, outfit.keys, recipe)
+        return Dressed(lease, stream, job, outfit.keys, recipe, stream.require_tls or outfit.require_tls)
 
     async def stream(self, lease: Lease) -> Stream:
         """Return the stream of a delivery."""

@@ -250,7 +250,11 @@ class Sending:
             return
         turn = Turn(lease.project_id, lease.domain, dressed.stream.kind)
         attempt = await self._deliverer.deliver(
-            self._router.route(lease), outcome, before_dot=lambda: self._before_dot(lease), turn=turn
+            self._router.route(lease),
+            outcome,
+            before_dot=lambda: self._before_dot(lease),
+            turn=turn,
+            require_tls=dressed.require_tls,
         )
         await self._judge(lease, dressed.stream, attempt, outcome, dressed.recipe)
 

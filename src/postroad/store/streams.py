@@ -16,6 +16,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Microseconds."""
     retry: RetrySchedule | None = None
     unsubscribe: bool | None = None
+    require_tls: bool | None = None
 
 
 _document = msgspec.json.Decoder(StreamSettings)

@@ -256,3 +256,17 @@ def test_a_token_proves_the_delivery_in_a_header_that_no_signature_covers(signer
     assert head.endswith(b"\r\nX-Postroad-Delivery: b+proof.mac")
     assert b"X-Postroad-Delivery" not in plain.octets
     assert head.removesuffix(b"\r\nX-Postroad-Delivery: b+proof.mac") + b"\r\n\r\n" + body == plain.octets
+
+
+def test_a_message_says_whether_it_needs_tls_or_may_go_without() -> None:
+    assert not composed().tls_required
+    assert not composed().tls_optional
+    assert composed(msgspec.structs.replace(CONTENT, require_tls=True)).tls_required
+    assert composed(msgspec.structs.replace(CONTENT, headers=(("TLS-Required", "No"),))).tls_optional
+    assert not composed(msgspec.structs.replace(CONTENT, headers=(("TLS-Required", "Yes"),))).tls_optional
+
+
+def test_a_raw_message_too_may_go_without_tls() -> None:
+    result = compose(raw(b"From: a@x.example\r\ntls-required:  no\r\n\r\nHello\r\n"), KeyRing())
+    assert isinstance(result, Composed)
+    assert result.tls_optional

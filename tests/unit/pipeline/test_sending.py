@@ -55,7 +55,7 @@ class Postman:
         self.gate.set()
         self.at_work = 0
 
-    async def deliver(self, route, composed, *, before_dot=None, turn=None):
+    async def deliver(self, route, composed, *, before_dot=None, turn=None, require_tls=False):
         self.at_work += 1
         await self.gate.wait()
         answer = self.answers.get(composed.rcpt_to, OK)

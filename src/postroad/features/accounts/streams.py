@@ -35,6 +35,7 @@ class StreamChange(msgspec.Struct, frozen=True, kw_only=True):
     retry_delays: tuple[int, ...] | None = None
     retry_jitter: float | None = None
     unsubscribe: bool | None = None
+    require_tls: bool | None = None
 
 
 def built_in_streams(settings: Settings) -> dict[str, Stream]:
@@ -135,6 +136,7 @@ class Streams:
             expire_after=settings.expire_after if change.expire_after is None else change.expire_after,
             retry=retry,
             unsubscribe=settings.unsubscribe if change.unsubscribe is None else change.unsubscribe,
+            require_tls=settings.require_tls if change.require_tls is None else change.require_tls,
         )
 
     def _stream(self, name: str, settings: StreamSettings) -> Stream:
@@ -146,6 +148,7 @@ class Streams:
             expire_after=model.expire_after if settings.expire_after is None else settings.expire_after,
             retry=model.retry if settings.retry is None else settings.retry,
             unsubscribe=model.unsubscribe if settings.unsubscribe is None else settings.unsubscribe,
+            require_tls=model.require_tls if settings.require_tls is None else settings.require_tls,
         )
 
     async def _load(self, project_id: ProjectId) -> dict[str, Stream]:

@@ -314,7 +314,9 @@ class Senders:
             return _Speaker(None, Outfit((), self._house.return_path))
         keys = await self._database.read(lambda c: store.keys_of(c, [domain.id]))
         private = tuple([opened(key, self._vault) for key in signing(keys, proven_only=self._require_verified)])
-        return _Speaker(domain, Outfit(private, return_path(domain, self._house.return_path)))
+        return _Speaker(
+            domain, Outfit(private, return_path(domain, self._house.return_path), domain.settings.require_tls)
+        )
 
     def _pair(self, private: Private, domain: Domain, at: Instant) -> Callable[[int], list[DkimKey]]:
         return lambda number: sealed_pair(

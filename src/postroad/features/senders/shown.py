@@ -49,6 +49,8 @@ class SettingsShown(msgspec.Struct, frozen=True):
     """First label of the host that bounces come back to."""
     tracking: str
     """First label of the host of tracked links."""
+    require_tls: bool
+    """Whether its mail is handed over under TLS with a certificate that holds, or not at all."""
 
 
 class DomainShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,12 @@ def shown(domain: Domain, keys: "list[DkimKey]", house: House) -> DomainShown:
         checked_at=_time(domain.checked_at),
         next_check_at=_time(domain.next_check_at),
         failing_since=_time(domain.failing_since),
-        settings=SettingsShown(domain.settings.subdomains, domain.settings.return_path, domain.settings.tracking),
+        settings=SettingsShown(
+            domain.settings.subdomains,
+            domain.settings.return_path,
+            domain.settings.tracking,
+            domain.settings.require_tls,
+        ),
         warnings=warnings(domain.name),
         records=tuple(records),
         keys=tuple([_key(key) for key in keys]),

@@ -22,6 +22,12 @@ class SettingsInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         str | None, msgspec.Meta(description="First label of the host that bounces come back to.")
     ] = None
     tracking: Annotated[str | None, msgspec.Meta(description="First label of the host of tracked links.")] = None
+    require_tls: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="Whether its mail is handed over under TLS with a certificate that holds, or not at all."
+        ),
+    ] = None
 
 
 class DomainInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,4 +114,5 @@ def _merged(before: DomainSettings, given: SettingsInput) -> DomainSettings:
         subdomains=before.subdomains if given.subdomains is None else given.subdomains,
         return_path=before.return_path if given.return_path is None else given.return_path,
         tracking=before.tracking if given.tracking is None else given.tracking,
+        require_tls=before.require_tls if given.require_tls is None else given.require_tls,
     )

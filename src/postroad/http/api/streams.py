@@ -23,6 +23,13 @@ _Unsubscribe = Annotated[
     bool | None, msgspec.Meta(description="Whether messages carry List-Unsubscribe with one click (RFC 8058).")
 ]
 
+_RequireTls = Annotated[
+    bool | None,
+    msgspec.Meta(
+        description="Whether messages are handed over under TLS with a certificate that holds, or not at all."
+    ),
+]
+
 
 class StreamInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stream to make; what is not given is as in the built-in stream of its kind."""
@@ -33,6 +40,7 @@ class StreamInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retry_delays_s: _Delays = None
     retry_jitter: _Jitter = None
     unsubscribe: _Unsubscribe = None
+    require_tls: _RequireTls = None
 
 
 class StreamPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +50,7 @@ class StreamPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retry_delays_s: _Delays = None
     retry_jitter: _Jitter = None
     unsubscribe: _Unsubscribe = None
+    require_tls: _RequireTls = None
 
 
 class StreamShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +62,7 @@ class StreamShown(msgspec.Struct, frozen=True, kw_only=True):
     retry_delays_s: list[float]
     retry_jitter: float
     unsubscribe: bool
+    require_tls: bool
 
 
 class StreamList(msgspec.Struct, frozen=True):
@@ -106,6 +116,7 @@ def shown(stream: Stream) -> StreamShown:
         retry_delays_s=[delay / SECOND for delay in stream.retry.delays],
         retry_jitter=stream.retry.jitter,
         unsubscribe=stream.unsubscribe,
+        require_tls=stream.require_tls,
     )
 
 
@@ -116,4 +127,5 @@ def _change(data: StreamInput | StreamPatch) -> StreamChange:
         retry_delays=None if delays is None else tuple([round(delay * SECOND) for delay in delays]),
         retry_jitter=data.retry_jitter,
         unsubscribe=data.unsubscribe,
+        require_tls=data.require_tls,
     )

@@ -24,6 +24,8 @@ class _Letter:
 
     fields: tuple[bytes, ...]
     body: bytes
+    tls_required: bool = False
+    tls_optional: bool = False
 
 
 class _Missing(Exception):  # noqa: N818 - an inner signal
@@ -40,7 +42,7 @@ def compose(job: ComposeJob, ring: KeyRing) -> Composed | ComposeFailed:
     """
     try:
         content = decode_content(job.content)
-        letter = _built(job, content) if content.raw_sha256 is None else _given(job, content.raw_sha256)
+        letter = _built(job, content) if content.raw_sha256 is None else _given(job, content)
     except AddressError as problem:
         return ComposeFailed("invalid_address", str(problem))
     except headers.HeaderError as problem:
@@ -77,12 +79,13 @@ def _built(job: ComposeJob, content: Content) -> _Letter:
         fields.extend(_customs(content.headers))
     if job.extra_headers:
         fields.extend(_extras(job.extra_headers, {name.lower() for name, _ in content.headers}))
-    return _Letter((*fields, _MIME_VERSION, *entity.fields), entity.body)
+    optional = any(map(_waives_tls, content.headers)) if content.headers else False
+    return _Letter((*fields, _MIME_VERSION, *entity.fields), entity.body, content.require_tls, optional)
 
 
-def _given(job: ComposeJob, sha256: str) -> _Letter:
+def _given(job: ComposeJob, content: Content) -> _Letter:
     """Take a raw message as it was accepted, and add what is ours."""
-    octets = job.blobs.get(sha256)
+    octets = job.blobs.get(content.raw_sha256 or "")
     if octets is None:
         raise _Missing
     parse.check_lines(octets)
@@ -90,7 +93,14 @@ def _given(job: ComposeJob, sha256: str) -> _Letter:
     fields = [field.octets for field in message.fields]
     if job.extra_headers:
         fields.extend(_extras(job.extra_headers, {field.name.decode() for field in message.fields}))
-    return _Letter(tuple(fields), message.body)
+    optional = any(_waives_tls((field.name.decode(), field.value)) for field in message.fields)
+    return _Letter(tuple(fields), message.body, content.require_tls, optional)
+
+
+def _waives_tls(field: tuple[str, str]) -> bool:
+    """Tell whether a header says that the message may go without TLS (RFC 8689 §5)."""
+    name, value = field
+    return name.lower() == "tls-required" and value.strip().lower() == "no"
 
 
 def _signed(job: ComposeJob, letter: _Letter, ring: KeyRing) -> Composed:
@@ -115,6 +125,8 @@ def _signed(job: ComposeJob, letter: _Letter, ring: KeyRing) -> Composed:
         octets=octets,
         smtputf8=not (header.isascii() and job.recipient.isascii() and job.return_path.isascii()),
         sha256=hashlib.sha256(octets).digest(),
+        tls_required=letter.tls_required,
+        tls_optional=letter.tls_optional,
     )
 
 

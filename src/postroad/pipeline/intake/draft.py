@@ -60,6 +60,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     expires_at: Annotated[
         dt.datetime | None, Meta(description="When to give up; by the stream's rule when not given.")
     ] = None
+    require_tls: Annotated[
+        bool,
+        Meta(description="Hand it over under TLS with a certificate that holds, or not at all: else it is deferred."),
+    ] = False
     raw: Annotated[
         str | None,
         Meta(

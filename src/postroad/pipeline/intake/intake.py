@@ -282,6 +282,7 @@ class Intake:
             headers=tuple(draft.headers.items()),
             attachments=attachments,
             raw_sha256=raw_sha256,
+            require_tls=draft.require_tls,
         )
 
     async def _attachments(self, found: Reading) -> tuple[Attachment, ...]:
