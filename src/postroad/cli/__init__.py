@@ -24,6 +24,7 @@ from postroad.cli.senders import domain_app
 from postroad.cli.sites import sites_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
+from postroad.cli.transport import tls_app, tlsrpt
 from postroad.cli.webhooks import webhook_app
 
 INTERRUPTED = 130
@@ -41,6 +42,7 @@ def application() -> typer.Typer:
     )
     for command in (server.dev, server.serve, send, server.doctor, server.migrate, server.version):
         app.command()(command)
+    app.command()(tlsrpt)
     for name, group in (
         ("project", project_app),
         ("key", key_app),
@@ -51,6 +53,7 @@ def application() -> typer.Typer:
         ("webhook", webhook_app),
         ("inbound", inbound_app),
         ("rules", rules_app),
+        ("tls", tls_app),
         ("config", server.config_app),
     ):
         app.add_typer(group, name=name)

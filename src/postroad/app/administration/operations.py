@@ -14,6 +14,7 @@ from postroad.app.administration import (
     sending_domains,
     sites,
     suppressing,
+    transporting,
 )
 from postroad.app.administration.operation import Operation, Prepared
 from postroad.model.errors import Refused
@@ -30,6 +31,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         **suppressing.OPERATIONS,
         **queueing.OPERATIONS,
         **hooks.OPERATIONS,
+        **transporting.OPERATIONS,
         **inbound_mail.OPERATIONS,
     }
 )
