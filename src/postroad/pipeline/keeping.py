@@ -4,7 +4,7 @@ Written lazily and together, every few seconds: what a crash loses of it is lear
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from postroad.pipeline.shaping.limits import Book
 from postroad.pipeline.shaping.memory import SiteMemory
 from postroad.pipeline.shaping.shaping import Shaping
 from postroad.store import shaping as kept
+from postroad.store import sites
 from postroad.store.database import Database
 
 _log = structlog.get_logger("postroad.shaping")
@@ -128,6 +129,10 @@ class Keeper:
             if known is None or memory.trouble > known.trouble:
                 found[site] = memory
         return found
+
+    async def sites_of(self, domains: Sequence[str]) -> dict[str, str]:
+        """Return the sites that domains were last found to belong to, of those that were met."""
+        return await self._database.read(lambda connection: sites.of(connection, domains))
 
     async def changes(self, site: str | None, limit: int) -> list[Change]:
         """Return the newest changes, of one site or of all."""

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from doors import House
+from postroad.features.queue import NewSuspension
 from postroad.model.clock import MINUTE, SECOND
 from postroad.model.project import KeyScope
 from postroad.model.shaping import Pin
@@ -167,3 +168,36 @@ async def test_with_several_projects_no_key_moves_what_holds_for_all(house: Hous
     await house.services.projects.create("another", actor="test")
     assert [each["site"] for each in (await api.get(PATH)).json()["data"]] == ["google"]
     assert (await api.put(f"{PATH}/google/pins", json={"limits": {"connections": 3}})).status_code == 403
+
+
+# --- explained -------------------------------------------------------------------------------------------------------
+
+
+async def explained(api: httpx.AsyncClient) -> dict:
+    message = {"from": "a@shop.example", "to": ["ann@mx.test"], "subject": "Hi", "text": "Hello"}
+    made = (await api.post("/v1/messages", json=message)).json()
+    return (await api.get(f"/v1/messages/{made['id']}/explain")).json()["recipients"][0]
+
+
+async def test_an_explanation_tells_what_a_pause_of_the_site_does_to_it(house: House, api: httpx.AsyncClient) -> None:
+    break_down(house.services.sites._shaping, house.clock)
+    told = await explained(api)
+    assert (told["road"]["site"], told["road"]["flow"]) == ("mx.test", "suspended")
+    assert told["next"]["at"] == told["road"]["until"]
+    assert told["next"]["what"].startswith("The next attempt waits for mx.test until ")
+    assert "because of the connection was refused" in told["next"]["what"]
+
+
+async def test_an_explanation_tells_of_a_suspension(house: House, api: httpx.AsyncClient) -> None:
+    await house.services.suspending.suspend(NewSuspension(site="mx.test", reason="They asked us."), author="cli")
+    told = await explained(api)
+    assert told["road"]["sentence"] == "Suspended by cli: They asked us."
+    assert told["next"]["what"].endswith("Suspended by cli: They asked us.")
+
+
+async def test_where_mail_flows_an_explanation_says_so(api: httpx.AsyncClient) -> None:
+    told = await explained(api)
+    assert told["road"] == {
+        "site": "mx.test", "flow": "flowing", "sentence": "Mail flows.", "connections": None, "until": None,
+    }  # fmt: skip
+    assert told["next"]["what"] == "The next attempt is due and begins as soon as there is room."

@@ -6,14 +6,20 @@ from typing import Final
 import msgspec
 
 from postroad.model.clock import Clock, to_rfc3339
+from postroad.model.delivery import TERMINAL, Delivery
 from postroad.model.errors import Flaw, Refused
+from postroad.model.ids import DeliveryId
+from postroad.model.message import Mode
 from postroad.model.provider import PROVIDERS
 from postroad.model.shaping import Change, Flow, Pin, What
 from postroad.model.stream import StreamKind
+from postroad.model.suspension import Suspension
 from postroad.pipeline.keeping import Keeper
+from postroad.pipeline.outcomes.roads import Road
 from postroad.pipeline.shaping.limits import BOUNDS, flaw_of
 from postroad.pipeline.shaping.memory import Memory, SiteMemory, remember
 from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.suspensions import Suspensions
 
 _CHANGES: Final = 50
 _ORDER: Final = {Flow.SUSPENDED: 0, Flow.PROBING: 1, Flow.FLOWING: 2}
@@ -101,6 +107,21 @@ class Sites:
         """Return the newest changes of all sites, the newest first."""
         return [_change(each) for each in await self._keeper.changes(None, limit)]
 
+    async def roads(self, deliveries: Iterable[Delivery], view: Suspensions) -> dict[DeliveryId, Road]:
+        """Return how mail flows to where each delivery goes, of those that have not ended."""
+        live = [each for each in deliveries if each.state not in TERMINAL and each.mode is Mode.LIVE]
+        if not live:
+            return {}
+        known, noted = await self._memories(), await self._keeper.sites_of([each.domain for each in live])
+        found: dict[DeliveryId, Road] = {}
+        for each in live:
+            site = self._shaping.look(each.project_id, each.domain, each.mode.value)
+            name = site.name if site is not None else noted.get(each.domain, each.domain)
+            shown = self._shown(name, known.get(name, SiteMemory({})), ())
+            suspension = view.find(each.project_id, each.stream, name, each.domain)
+            found[each.id] = _suspended(name, suspension) if suspension is not None else _road(shown)
+        return found
+
     async def pin(self, name: str, limits: dict[str, float], *, author: str) -> SiteShown:
         """Fix limits of a site, and return it.
 
@@ -169,6 +190,17 @@ class Sites:
             ],
             changes=[_change(each) for each in changes],
         )
+
+
+def _suspended(site: str, suspension: Suspension) -> Road:
+    until = None if suspension.until is None else to_rfc3339(suspension.until)
+    sentence = f"Suspended by {suspension.author}: {suspension.reason}"
+    return Road(site=site, flow=Flow.SUSPENDED, sentence=sentence, connections=None, until=until)
+
+
+def _road(shown: SiteShown) -> Road:
+    most = max([kind.connections for kind in shown.kinds], default=None)
+    return Road(site=shown.site, flow=shown.flow, sentence=shown.sentence, connections=most, until=shown.until)
 
 
 def _name(text: str) -> str:

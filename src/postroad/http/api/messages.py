@@ -220,6 +220,7 @@ class MessagesController(Controller):
         found = await services.database.read(lambda c: reading.causes(c, caller.project.id, MessageId(message_id)))
         if found is None:
             raise no_message()
+        roads = await services.sites.roads(found.deliveries, services.suspensions)
         return explain(
             found.message,
             found.deliveries,
@@ -227,6 +228,7 @@ class MessagesController(Controller):
             suppressions=found.suppressions,
             now=services.clock.now(),
             late=found.late,
+            roads=roads,
         )
 
     @get(

@@ -20,6 +20,7 @@ from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, 
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
 from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
+from postroad.pipeline.outcomes.roads import Road, Roads, delayed
 from postroad.pipeline.outcomes.words import (
     CAUSES,
     HOLD_REMEDY,
@@ -99,6 +100,8 @@ class RecipientAnswer(msgspec.Struct, frozen=True, kw_only=True):
     possible_duplicate: bool
     later: tuple[Later, ...]
     """What came back by mail after the mail server had answered."""
+    road: Road | None = None
+    """How mail flows to where it goes; null when it has ended."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,27 +121,46 @@ def explain(
     suppressions: Iterable[Suppression],
     now: Instant,
     late: Mapping[DeliveryId, Sequence[LateFact]] | None = None,
+    roads: Roads | None = None,
 ) -> Explanation:
     """Return what became of `message`, recipient by recipient.
 
     `attempts` holds each delivery's finished attempts in the order in which they were made; `suppressions` the
-    project's entries for these recipients as they are now, other entries do no harm; `late` what came back by mail.
+    project's entries for these recipients as they are now, other entries do no harm; `late` what came back by mail;
+    `roads` how mail flows to where the deliveries go.
     """
     facts = late or {}
     listed: dict[str, list[Suppression]] = {}
     for entry in suppressions:
         listed.setdefault(fold(entry.address), []).append(entry)
+    ahead = roads or {}
     return Explanation(
         message_id=message.id,
         state=message_state(frozenset(delivery.state for delivery in deliveries)),
         summary=_summary(deliveries),
         recipients=tuple(
-            _answer(
-                delivery, attempts.get(delivery.id, ()), _entry(delivery, listed, now), now, facts.get(delivery.id, ())
+            _on_road(
+                _answer(
+                    delivery,
+                    attempts.get(delivery.id, ()),
+                    _entry(delivery, listed, now),
+                    now,
+                    facts.get(delivery.id, ()),
+                ),
+                ahead.get(delivery.id),
+                now,
             )
             for delivery in deliveries
         ),
     )
+
+
+def _on_road(told: RecipientAnswer, road: Road | None, now: Instant) -> RecipientAnswer:
+    """Return an answer with the road ahead, and what comes next as that lets it."""
+    if road is None or told.next is None:
+        return told
+    what, at = delayed(told.next.what, told.next.at, road, now)
+    return msgspec.structs.replace(told, road=road, next=msgspec.structs.replace(told.next, what=what, at=at))
 
 
 def _summary(deliveries: Sequence[Delivery]) -> str:
