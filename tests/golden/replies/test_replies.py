@@ -1,4 +1,4 @@
-"""The corpus of replies: what 89 systems say on the wire, and what each reply means.
+"""The corpus of replies: what some ninety systems say on the wire, and what each reply means.
 
 Two marks count: whether it is for good (hard) or may pass (soft), and the class. Each has to be right for 97 of 100; a
 failure lists every miss. `README.md` says how to add a reply.
@@ -61,13 +61,6 @@ def read(case: Case, rules: RuleSet, *, known: bool = True) -> Finding:
     return classify(reply, case.phase, rules=rules, mx=case.mx if known else None)
 
 
-def is_hard(case: Case, found: Finding) -> bool:
-    """Tell what a finding amounts to; where nothing is known, the first digit says it."""
-    if found.permanence is Permanence.UNKNOWN:
-        return case.wire.startswith("5")
-    return found.permanence is Permanence.PERMANENT
-
-
 def misses(rules: RuleSet, *, known: bool = True) -> tuple[list[str], list[str]]:
     """Return the replies whose class is missed, and those whose permanence is."""
     classes, permanences = [], []
@@ -76,7 +69,7 @@ def misses(rules: RuleSet, *, known: bool = True) -> tuple[list[str], list[str]]
         line = f"{case.system}, {case.phase}: {case.cls} read as {found.cls} by {found.rule}: {case.wire!r}"
         if found.cls is not case.cls:
             classes.append(line)
-        if is_hard(case, found) is not case.hard:
+        if (found.permanence is Permanence.PERMANENT) is not case.hard:
             permanences.append(line)
     return classes, permanences
 

@@ -452,7 +452,11 @@ def test_the_first_digit_of_the_reply_outweighs_that_of_the_enhanced_code() -> N
 
 def test_a_class_that_passes_says_so_even_behind_a_5xx() -> None:
     assert classify(SmtpReply(552, "mailbox full", "5.2.2"), R).permanence is Permanence.TRANSIENT
-    assert classify(SmtpReply(550, "hm"), R).permanence is Permanence.UNKNOWN
+
+
+def test_a_5xx_without_a_cause_is_for_good_by_its_digit() -> None:
+    found = classify(SmtpReply(550, "hm"), R)
+    assert (found.cls, found.permanence, found.action) == (UNKNOWN, Permanence.PERMANENT, STOP)
 
 
 def test_the_rule_names_the_evidence_that_decided() -> None:

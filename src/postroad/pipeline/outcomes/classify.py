@@ -160,7 +160,8 @@ def _found(
         action = Action.SLOW_DOWN if cls in _SLOWING else Action.RETRY
         return Finding(cls, Permanence.TRANSIENT, SCOPES[cls], action, rule, confidence, basis, traffic)
     action = _final_action(cls, phase, confidence)
-    return Finding(cls, _permanence(cls), SCOPES[cls], action, rule, confidence, basis, traffic)
+    permanence = Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
+    return Finding(cls, permanence, SCOPES[cls], action, rule, confidence, basis, traffic)
 
 
 def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _Weighed:
@@ -184,12 +185,6 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _We
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
-
-
-def _permanence(cls: Class) -> Permanence:
-    if cls is Class.UNKNOWN:
-        return Permanence.UNKNOWN
-    return Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
 
 
 def _final_action(cls: Class, phase: Phase, confidence: Confidence) -> Action:

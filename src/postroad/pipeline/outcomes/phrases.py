@@ -163,7 +163,7 @@ GROUPS: Final = (
             open proxy | ip bloqueado | dialup | smtp server of your isp | use your isp | spam from your |
             from your network | sender score | too much spam | permanently deferred | currently blocked |
             refused to talk | aup#bl | not available aup# | intrusion prevention | rbl reject | ip is rejected |
-            ip is hangup | is filtered and this connection | blocked automatically
+            ip is hangup | is filtered and this connection | blocked automatically | xbl listing | in spl-xbl
             """
         ),
     ),
@@ -249,7 +249,8 @@ GROUPS: Final = (
             account not available | inactivity | not activated | is sleeping | no longer on server |
             no longer exists | mailbox cannot be accessed | account has expired | mailbox locked | is disabled |
             destinataire est bloque | conta inativa | not accepting messages for this user | user locked |
-            mailbox is blocked | not an active | recipient expired | left the organi | non-payment | inactive mbox
+            mailbox is blocked | not an active | recipient expired | left the organi | non-payment | inactive mbox |
+            now disabled
             """
         ),
     ),
@@ -297,10 +298,10 @@ GROUPS: Final = (
             invalid-recipient | undeliverable address | no alias | cannot deliver mail for | unallocated |
             list expansion problem | not a local | destinataire inconnu | utilisateur inconnu | adresse inconnue |
             adresse d au moins | unbekannt | onbekende gebruiker | sconosciuto | desconhecido | desconocido |
-            no existe | brak takiego | n'existe pas | no matching recipient | mailbox does not | never heard of |
+            brak takiego | n'existe pas | no matching recipient | mailbox does not | never heard of |
             could not be found | user missing | is not found | bad-recipient | bad recipient | can't accept user |
             rejected recipients | marked as invalid | no such | no mail box | unknown to us | not recognized here |
-            user not known
+            user not known | no exist | not a member of domain | user not ok
             """
         ),
     ),

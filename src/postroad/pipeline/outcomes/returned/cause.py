@@ -67,8 +67,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     if temporary or finding.cls in _PASSING:
         action = Action.STOP if finding.action is Action.SUPPRESS else finding.action
         return finding._replace(permanence=Permanence.TRANSIENT, action=action)
-    if finding.cls is Class.UNKNOWN and (recipient.diagnostic or recipient.status or "permanent" in words):
-        return finding._replace(permanence=Permanence.PERMANENT)
+    if finding.cls is Class.UNKNOWN and not (recipient.diagnostic or recipient.status or "permanent" in words):
+        return finding._replace(permanence=Permanence.UNKNOWN)
     return finding
 
 
