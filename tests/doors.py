@@ -12,10 +12,11 @@ import pytest_asyncio
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress.target import Policy
+from postroad.features.guard import Guard
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
 from postroad.http.server import build
@@ -150,6 +151,9 @@ async def open_house(
         queue=Queue(database, clock, mints, due=due.ring, told=told.ring),
         suspending=Suspending(database, clock, mints, changed=suspensions.refresh, told=told.ring),
         suspensions=suspensions,
+        guard=Guard(
+            database, clock, mints, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
+        ),
         sites=sites_over(database, clock),
         token_key=TOKEN_KEY,
         due=due,

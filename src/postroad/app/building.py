@@ -22,10 +22,11 @@ from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress import Egress
 from postroad.features.egress import Policy as EgressPolicy
 from postroad.features.egress.network import dns_resolver
+from postroad.features.guard import Guard
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
-from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
@@ -158,8 +159,6 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         streams=streams,
         senders=senders,
         suppressions=suppressions,
-        arrivals=arrivals,
-        inbound=inbound,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
         egress=egress,
@@ -177,6 +176,11 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         undoing=Undoing(database, clock, mint, told=told.ring),
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
         suspending=suspending,
+        guard=Guard(
+            database, clock, mint, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
+        ),
+        arrivals=arrivals,
+        inbound=inbound,
         transport=transport,
         policy_egress=policy_egress,
     )

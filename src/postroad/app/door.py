@@ -30,6 +30,7 @@ def http_door(house: House) -> Door:
             webhooks=house.webhooks,
             queue=house.queue,
             suspending=house.suspending,
+            guard=house.guard,
             sites=house.sites,
             suspensions=house.suspensions,
             token_key=house.vault.derive("tokens"),

@@ -10,11 +10,12 @@ from postroad.app.rulebook import RuleFiles
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.egress import Egress
-from postroad.features.queue import Queue, Suspending
+from postroad.features.guard import Guard
 from postroad.features.inbound import Arrivals, Inbound
+from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
@@ -51,8 +52,6 @@ class House:
     senders: Senders
     suppressions: Suppressions
     undoing: Undoing
-    arrivals: Arrivals
-    inbound: Inbound
     webhooks: Webhooks
     notifier: Notifier
     egress: Egress
@@ -66,9 +65,12 @@ class House:
     suspensions: Suspensions
     queue: Queue
     suspending: Suspending
+    guard: Guard
     shaping: Shaping
     keeper: Keeper
     sites: Sites
+    arrivals: Arrivals
+    inbound: Inbound
     transport: Transport
     policy_egress: Egress
     """The way to recipients' MTA-STS policies."""

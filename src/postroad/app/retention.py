@@ -7,7 +7,7 @@ import structlog
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after, to_rfc3339
-from postroad.store import Connection, inbound, retention, sites, suspensions, transport
+from postroad.store import Connection, inbound, reputation, retention, sites, suspensions, transport
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 
@@ -46,6 +46,7 @@ class Retention:
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
             "inbound": await self._repeat(self._of(inbound.remove, settings.inbound_days * DAY)),
             "pushes": await self._repeat(self._of(retention.remove_pushes, settings.webhook_attempts_days * DAY)),
+            "reputation": await self._repeat(self._of(reputation.remove_before, settings.messages_days * DAY)),
             "suspensions": await self._repeat(self._of(suspensions.remove_lapsed, settings.messages_days * DAY)),
             "sts_policies": await self._repeat(self._of(transport.remove_policies, 0)),
             "broken_tls": await self._repeat(self._of(transport.remove_broken, 0)),

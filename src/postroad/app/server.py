@@ -22,8 +22,8 @@ from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
 from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
-from postroad.config import Settings
 from postroad.app.traffic import UnusableLimits
+from postroad.config import Settings
 from postroad.model.errors import Refused
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
@@ -143,7 +143,11 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         if "exchange" in roles and settings.exchange.enabled:
             loops["inbound"] = house.inbound.run
         if "scheduler" in roles:
-            loops |= {"domains": house.senders.recheck_forever, "retention": house.retention.run}
+            loops |= {
+                "domains": house.senders.recheck_forever,
+                "retention": house.retention.run,
+                "guard": house.guard.run,
+            }
         tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
         stack.push_async_callback(_drain, house, [task for task in tasks if task.get_name() == "delivery"])
         stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() not in ("delivery", "notifier")])

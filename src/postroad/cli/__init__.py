@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from postroad.cli import server
 from postroad.cli.accounts import key_app, project_app
+from postroad.cli.guard import guard_app
 from postroad.cli.inbound import inbound_app
 from postroad.cli.mail import send
 from postroad.cli.queue import queue_app
@@ -48,6 +49,7 @@ def application() -> typer.Typer:
         ("key", key_app),
         ("domain", domain_app),
         ("queue", queue_app),
+        ("guard", guard_app),
         ("sites", sites_app),
         ("suppression", suppression_app),
         ("webhook", webhook_app),

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from postroad.config.exchange import Exchange
+from postroad.config.guard import Guard
 from postroad.config.relay import check_relay_url
 from postroad.config.setting import (
     Say,
@@ -345,6 +346,7 @@ class Settings(msgspec.Struct, frozen=True):
     streams: Streams = Streams()
     return_path: ReturnPath = ReturnPath()
     exchange: Exchange = Exchange()
+    guard: Guard = Guard()
     shaping: Shaping = Shaping()
     retention: Retention = Retention()
     webhooks: Webhooks = Webhooks()

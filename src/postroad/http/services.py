@@ -8,10 +8,11 @@ from prometheus_client import CollectorRegistry
 
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
+from postroad.features.guard import Guard
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
-from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.sites import Sites
+from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.webhooks import Webhooks
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
@@ -61,6 +62,7 @@ class Services:
     webhooks: Webhooks
     queue: Queue
     suspending: Suspending
+    guard: Guard
     sites: Sites
     suspensions: Suspensions
     token_key: bytes

@@ -21,14 +21,14 @@ from sqlalchemy import (
 from postroad.store.metadata import metadata
 from postroad.store.schema_inbound import inbound_mail, late_facts
 from postroad.store.schema_shaping import nodes, shaping_changes, site_pins, site_states
-from postroad.store.schema_traffic import domain_sites, suspensions
+from postroad.store.schema_traffic import domain_sites, guard_projects, reputation, suspensions
 from postroad.store.schema_transport import broken_tls, sts_policies, tls_sessions
 
 __all__ = [
     "api_keys", "attempts", "audit", "blob_uses", "broken_tls", "deliveries", "dkim_keys", "domain_sites", "domains",
-    "events", "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages", "metadata", "nodes",
-    "projects", "server_facts", "shaping_changes", "site_pins", "site_states", "streams", "sts_policies",
-    "suppressions", "suspensions", "tls_sessions", "webhook_deliveries", "webhooks",
+    "events", "guard_projects", "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages",
+    "metadata", "nodes", "projects", "reputation", "server_facts", "shaping_changes", "site_pins", "site_states",
+    "streams", "sts_policies", "suppressions", "suspensions", "tls_sessions", "webhook_deliveries", "webhooks",
 ]  # fmt: skip
 
 # --- slowly changing -------------------------------------------------------------------------------------------------

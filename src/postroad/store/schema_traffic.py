@@ -1,6 +1,6 @@
 """The tables of those who watch over the traffic: which site a domain belongs to, and what waits by decision."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table, Text
 
 from postroad.store.metadata import metadata
 
@@ -27,4 +27,29 @@ suspensions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("until", BigInteger),
     Index("ux_suspensions_subject", "site", "project_id", "stream", "cause", unique=True),
+)
+
+reputation = Table(
+    "reputation",
+    metadata,
+    Column("project_id", Text, nullable=False),
+    Column("site", Text, nullable=False),  # * for all; one of these two is *
+    Column("bucket", BigInteger, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("delivered", BigInteger, nullable=False),
+    Column("hard", BigInteger, nullable=False),
+    Column("blocked", BigInteger, nullable=False),
+    Column("complained", BigInteger, nullable=False),
+    PrimaryKeyConstraint("project_id", "site", "bucket", "stream"),
+    sqlite_with_rowid=False,
+)
+
+guard_projects = Table(
+    "guard_projects",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("counted_from", BigInteger, nullable=False),
+    Column("warned", Text, nullable=False),
+    Column("thresholds", Text, nullable=False),
 )

@@ -40,7 +40,8 @@ def stored(settings, function):
 
 
 def test_every_operation_of_the_command_line_is_there():
-    names = """suppression.incidents suppression.undo suppression.remove_all
+    names = """guard.show guard.set site.list site.show site.pin site.unpin site.changes
+        suppression.incidents suppression.undo suppression.remove_all
         queue.list queue.count queue.show queue.change queue.suspend queue.resume queue.suspensions
         migrate doctor queue project.create project.list key.create key.list key.revoke domain.create
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove

@@ -85,3 +85,12 @@ def test_what_an_incident_did_can_be_undone_for_all_projects(told, settings):
     assert (removed["removed"], removed["sample"][0]["address"]) == (1, "ann@b.example")
     undone = told("suppression.undo", cause="manual", project="default", since="2001-01-01T00:00:00Z")
     assert (undone["removed"], undone["kept"]) == (1, 0)
+
+
+def test_the_guard_is_shown_and_adjusted(told):
+    assert told("guard.show")["thresholds"]["hard_bounce_pause"] == 0.05
+    changed = told("guard.set", thresholds={"hard_bounce_pause": 0.1})
+    assert (changed["thresholds"]["hard_bounce_pause"], list(changed["own"])) == (0.1, ["hard_bounce_pause"])
+    assert list(told("guard.set", reset=True)["own"]) == []
+    with pytest.raises(Refused, match="thresholds"):
+        told("guard.set", thresholds={"what": 1})

@@ -6,6 +6,7 @@ from typing import Final
 
 from postroad.app.administration import (
     accounts,
+    guarding,
     hooks,
     inbound_mail,
     installation,
@@ -30,6 +31,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
         **mail.OPERATIONS,
         **suppressing.OPERATIONS,
         **queueing.OPERATIONS,
+        **guarding.OPERATIONS,
         **hooks.OPERATIONS,
         **transporting.OPERATIONS,
         **inbound_mail.OPERATIONS,

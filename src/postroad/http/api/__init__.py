@@ -14,6 +14,7 @@ from postroad.http.api.blobs import BlobsController
 from postroad.http.api.changes import ChangesController
 from postroad.http.api.domains import DomainsController
 from postroad.http.api.events import EventsController
+from postroad.http.api.guard import GuardController
 from postroad.http.api.inbound import InboundController
 from postroad.http.api.keys import KeysController
 from postroad.http.api.messages import MessagesController
@@ -37,6 +38,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     UndoingController,
     QueueController,
     SuspensionsController,
+    GuardController,
     WebhooksController,
     InboundController,
     SitesController,

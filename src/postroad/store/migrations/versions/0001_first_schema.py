@@ -317,6 +317,28 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "reputation",
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("site", sa.Text(), nullable=False),
+        sa.Column("bucket", sa.BigInteger(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
+        sa.Column("delivered", sa.BigInteger(), nullable=False),
+        sa.Column("hard", sa.BigInteger(), nullable=False),
+        sa.Column("blocked", sa.BigInteger(), nullable=False),
+        sa.Column("complained", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "site", "bucket", "stream", name=op.f("pk_reputation")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "guard_projects",
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("counted_from", sa.BigInteger(), nullable=False),
+        sa.Column("warned", sa.Text(), nullable=False),
+        sa.Column("thresholds", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_guard_projects")),
+    )
+    op.create_table(
         "suspensions",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("site", sa.Text(), nullable=False),
