@@ -47,7 +47,7 @@ alias:
   domains = +ours
   local_parts = ^alias
   allow_fail
-  data = :fail: This person has left
+  data = :fail: This account has been disabled
 full:
   driver = accept
   domains = +ours
