@@ -7,12 +7,12 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 	&& echo $$name && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 UV ?= uv
-SOURCES := src tests tools $(wildcard bench faults)
+SOURCES := src tests tools $(wildcard bench faults fuzz)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test check format docs bench fault faults lock clean
+.PHONY: help run install dev test check format docs bench fault faults fuzz lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -59,10 +59,13 @@ faults: $(VENV)/.faults ## Run the fault experiments; ONLY=F13 runs one, SMALL=1
 	@$(BIN)/python -m faults $(ONLY) $(if $(CI)$(SMALL),--small) $(if $(FULL),--full) $(if $(ENGINE),--engine $(ENGINE)) \
 		$(if $(KEEP),--keep)
 
+fuzz: $(VENV)/.fuzz ## Fuzz what reads strangers' octets; ONLY=dsn one target, FOR=600 that many seconds each
+	@$(BIN)/python -m fuzz $(or $(ONLY),all) --seconds $(or $(FOR),60)
+
 lock: ## Resolve requirements/*.in anew into hashed locks (needs uv)
 	@command -v $(UV) >/dev/null 2>&1 || { echo "make lock needs uv; name it with make lock UV=/path/to/uv" >&2; exit 1; }
 	@cd requirements && $(COMPILE) runtime.in -o runtime.txt && $(COMPILE) build.in -o build.txt \
-		&& $(COMPILE) dev.in -o dev.txt && $(COMPILE) faults.in -o faults.txt
+		&& $(COMPILE) dev.in -o dev.txt && $(COMPILE) faults.in -o faults.txt && $(COMPILE) fuzz.in -o fuzz.txt
 
 clean: ## Remove the environment and everything generated, but no data
 	@rm -rf $(VENV) build dist .coverage .coverage.* .failed .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -89,6 +92,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime | $(BIN)/python
 	@touch $@
 
 # Power loss and failing disks are shown through FUSE; without its headers those experiments say so and are left out.
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	@$(PIP) install --require-hashes -r requirements/fuzz.txt 2>/dev/null \
+		|| echo "atheris cannot be installed here: fuzzing by mutation without guidance." >&2
+	@touch $@
+
 $(VENV)/.faults: requirements/faults.txt $(VENV)/.dev
 	@$(PIP) install --require-hashes -r requirements/faults.txt 2>/dev/null \
 		|| echo "F2 and F3 need FUSE (Debian and Ubuntu: apt install fuse3 libfuse3-dev pkg-config gcc python3-dev)." >&2
