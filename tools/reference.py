@@ -18,7 +18,9 @@ from postroad.cli import application
 from postroad.config import Entry, entries, plain
 from postroad.http.openapi import documentation, encode
 from postroad.http.problems import STATUSES
+from postroad.model.provider import PROVIDERS
 from postroad.pipeline.deliver.reserved import MAILBOXES, Reserved
+from postroad.pipeline.shaping.limits import BOUNDS, Limits, read_book, shipped
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -175,6 +177,29 @@ def simulator_page() -> str:
     return "\n".join([*lines, ""])
 
 
+LIMITS_INTRODUCTION = (
+    "The most that a site is asked for from one source address, where neither a setting nor a file of yours says "
+    "otherwise ([how sending speed is tuned](../explanation/speed.md)). A site is all mail exchangers of a provider, "
+    "known by the ends of their names; any other site is named after its exchangers. Empty: what the settings say. The "
+    "file that ships, with its comments, is `src/postroad/pipeline/shaping/defaults.toml`; yours, of the same form, is "
+    "named by [`shaping.file`](settings.md)."
+)
+
+
+def limits_page() -> str:
+    """Return the page of providers and the limits that ship."""
+    given = read_book([("defaults.toml", shipped())], Limits()).all.site
+    head = ["site", "mail exchangers", *BOUNDS]
+    lines = ["# Limits of sites", "", LIMITS_INTRODUCTION, "", f"| {' | '.join(head)} |", "|---|---" + "|--:" * 6 + "|"]
+    for name, suffixes in PROVIDERS:
+        own = given.get(name, {})
+        values = [f"{own[limit]:g}" if limit in own else "" for limit in BOUNDS]
+        lines.append(f"| {' | '.join([f'`{name}`', ', '.join(f'`*{suffix}`' for suffix in suffixes), *values])} |")
+    lines += ["", "Each limit has bounds:", ""]
+    lines += [f"- `{name}`: {low:g} to {high:g}" for name, (low, high) in BOUNDS.items()]
+    return "\n".join([*lines, ""])
+
+
 def _where(box: Reserved) -> str:
     return "" if box.reply is None and box.trouble is None else f"`{box.phase}`"
 
@@ -210,6 +235,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": commands_page,
     "errors.md": errors_page,
     "simulator.md": simulator_page,
+    "limits.md": limits_page,
     "standards.md": standards.page,
     "openapi.json": lambda: encode(documentation()).decode(),
 }

@@ -1,5 +1,6 @@
 """What `/metrics` shows of the road; the HTTP door adds its own. The names are in docs/reference/metrics.md."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
@@ -7,6 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from postroad.app.house import House
+from postroad.model.provider import PROVIDERS
+
+_PROVIDERS = frozenset(name for name, _ in PROVIDERS)
 
 
 def collect(registry: CollectorRegistry, house: House) -> None:
@@ -32,6 +36,7 @@ class _Road(Collector):
         yield _gauge("postroad_deliveries_waiting", "Deliveries that wait, as last counted.", house.room.waiting)
         yield _gauge("postroad_deliveries_in_hand", "Deliveries leased by this node.", house.sending.in_hand)
         yield _gauge("postroad_low_disk", "1 while the door is shut for lack of disk.", house.room.low_disk)
+        yield from _sites(house)
         settled = CounterMetricFamily(
             "postroad_deliveries_settled", "Attempts settled by this node, by the state they led to.", labels=("state",)
         )
@@ -49,6 +54,32 @@ class _Road(Collector):
         yield _counter(
             "postroad_inbound_quarantined", "Mail that could not be read and was put aside.", house.inbound.quarantined
         )
+
+
+def _sites(house: House) -> Iterator[Metric]:
+    """Yield how mail flows to the providers by name, and to all others together, so that labels stay few."""
+    flowing = GaugeMetricFamily(
+        "postroad_site_connections", "Connections that mail may have now, by site and kind.", labels=("site", "kind")
+    )
+    in_flight = GaugeMetricFamily("postroad_site_in_flight", "Messages under way, by site.", labels=("site",))
+    paused = GaugeMetricFamily("postroad_sites_paused", "Sites that take nothing for now.", labels=("site",))
+    connections: Counter[tuple[str, str]] = Counter()
+    busy: Counter[str] = Counter()
+    shut: Counter[str] = Counter()
+    now = house.clock.now()
+    for site in house.shaping:
+        name = site.name if site.name in _PROVIDERS else "other"
+        busy[name] += site.busy
+        for kind, controller in site.kinds.items():
+            window = site.window(controller, now)
+            connections[name, kind.value] += window
+            shut[name] += window == 0
+    for (name, kind_name), count in connections.items():
+        flowing.add_metric((name, kind_name), count)
+    for name, count in busy.items():
+        in_flight.add_metric((name,), count)
+        paused.add_metric((name,), shut[name])
+    yield from (flowing, in_flight, paused)
 
 
 def _counter(name: str, words: str, value: float) -> CounterMetricFamily:

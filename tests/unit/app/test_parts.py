@@ -24,7 +24,7 @@ from postroad.config.tree import LogFormat, LogLevel
 from postroad.model.clock import DAY
 from postroad.model.delivery import State
 from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Security
-from postroad.model.stream import BROADCAST
+from postroad.model.stream import BROADCAST, StreamKind
 from postroad.model.token import unseal
 from postroad.store import bulk
 from postroad.store.blobs import Blobs
@@ -173,12 +173,16 @@ async def test_metrics_show_the_house_as_it_stands(settings):
         collect(registry, house)
         house.sending.settled[State.DELIVERED] += 3
         house.room.low_disk = True
+        for name in ("google", "mx.test", "other.test"):
+            house.shaping.site(name).kind(StreamKind.TRANSACTIONAL)
         text = generate_latest(registry).decode()
     finally:
         await house.sending.stop(0)
         await house.close()
     assert 'postroad_deliveries_settled_total{state="delivered"} 3.0' in text
     assert "postroad_low_disk 1.0" in text
+    assert 'postroad_site_connections{kind="transactional",site="google"} 3.0' in text
+    assert 'postroad_site_connections{kind="transactional",site="other"} 10.0' in text
     assert "postroad_deliveries_in_hand 0.0" in text
     assert "postroad_store_transactions_total" in text
 
