@@ -22,6 +22,7 @@ from postroad.cli.mail import send
 from postroad.cli.queue import queue_app
 from postroad.cli.rules import rules_app
 from postroad.cli.senders import domain_app
+from postroad.cli.simulate import simulate
 from postroad.cli.sites import sites_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
@@ -41,7 +42,7 @@ def application() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for command in (server.dev, server.serve, send, server.doctor, server.migrate, server.version):
+    for command in (server.dev, server.serve, send, server.doctor, server.migrate, simulate, server.version):
         app.command()(command)
     app.command()(tlsrpt)
     for name, group in (
