@@ -91,12 +91,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Power loss and failing disks are shown through FUSE; without its headers those experiments say so and are left out.
 $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(PIP) install --require-hashes -r requirements/fuzz.txt 2>/dev/null \
 		|| echo "atheris cannot be installed here: fuzzing by mutation without guidance." >&2
 	@touch $@
 
+# Power loss and failing disks are shown through FUSE; without its headers those experiments say so and are left out.
 $(VENV)/.faults: requirements/faults.txt $(VENV)/.dev
 	@$(PIP) install --require-hashes -r requirements/faults.txt 2>/dev/null \
 		|| echo "F2 and F3 need FUSE (Debian and Ubuntu: apt install fuse3 libfuse3-dev pkg-config gcc python3-dev)." >&2
