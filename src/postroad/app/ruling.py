@@ -27,6 +27,7 @@ def rule_shown(rule: Rule) -> Shown:
         "phase": sorted(rule.phases),
         "class": rule.cls.value,
         "retry": rule.retry,
+        "one_recipient": rule.one_recipient,
         "traffic": None if rule.traffic is None else traffic_shown(rule.traffic),
         "tests": list(rule.tests),
         "file": rule.file,

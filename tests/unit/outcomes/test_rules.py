@@ -175,6 +175,10 @@ def test_a_rate_is_counted_by_the_minute(rate: str, per_minute: float) -> None:
         ({"traffic": '{ do = "suspend_site", for = "soon" }'}, "write a time up to 7 d"),
         ({"traffic": '{ do = "slow_down", rate = "fast", for = "1 h" }'}, "rate is 'fast'; write messages for each"),
         ({"traffic": '{ do = "slow_down", rate = "0/s", for = "1 h" }'}, "rate is '0/s'"),
+        (
+            {"one_recipient": "true", "traffic": '{ do = "suspend_site", for = "1 h" }'},
+            "what is about one_recipient asks nothing of the traffic",
+        ),
         ({"traffic": '{ do = "suspend_site", for = "1 h", after = "often" }'}, "after is 'often'; write it as 3 per"),
     ],
 )
@@ -321,6 +325,19 @@ def test_a_rule_can_have_a_5xx_tried_again() -> None:
     rules = rules_of(rule(retry="true", **{"class": '"rate_limited"'}))
     found = classify(NEVER, Phase.RCPT, rules=rules)
     assert (found.permanence, found.action) == (Permanence.TRANSIENT, Action.SLOW_DOWN)
+
+
+def test_what_is_about_one_recipient_slows_nobody_down() -> None:
+    rules = rules_of(rule(one_recipient="true", **{"class": '"rate_limited"'}))
+    found = classify(SmtpReply(450, "Come back never"), Phase.RCPT, rules=rules)
+    assert (found.cls, found.scope, found.action) == (Class.RATE_LIMITED, Scope.RECIPIENT, Action.RETRY)
+    assert classify(NEVER, Phase.RCPT, rules=rules).action is Action.STOP
+
+
+def test_a_session_refused_without_a_reason_is_policy() -> None:
+    found = classify(SmtpReply(554, "No"), Phase.BANNER)
+    assert (found.cls, found.confidence) == (Class.POLICY, Confidence.LOW)
+    assert classify(SmtpReply(554, "No"), Phase.DOT).cls is Class.UNKNOWN
 
 
 def test_what_is_asked_of_the_traffic_comes_with_the_finding() -> None:

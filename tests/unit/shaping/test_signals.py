@@ -55,3 +55,16 @@ def troubled(phase, trouble):
 )
 def test_what_an_attempt_says_of_its_site(found, signal):
     assert found is signal
+
+
+def test_what_is_about_one_recipient_says_nothing_of_its_site():
+    attempt = Attempt(phase=Phase.RCPT, reply=SmtpReply(450, "later", "4.2.1"), started_at=T0, finished_at=T0)
+    found = Reason(
+        cls=Class.RATE_LIMITED,
+        permanence=Permanence.TRANSIENT,
+        scope=Scope.RECIPIENT,
+        action=Action.RETRY,
+        rule="x",
+        detail="",
+    )
+    assert signal_of(attempt, found) is Signal.GOOD

@@ -112,6 +112,8 @@ _ADDRESS: Final = 1
 """The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
 _OTHER_ADDRESS: Final = (1, 0)
 """Something about an address (RFC 3463 §3.2): mostly the recipient's, but never said surely enough to suppress it."""
+_SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
+"""Who is turned away here without a reason is not wanted: nothing has been said that could be wrong."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 
 
@@ -126,7 +128,7 @@ def classify(reply: SmtpReply, phase: Phase, *, rules: RuleSet = NO_RULES, mx: s
     code = enhanced.find(reply.enhanced, text)
     rule = rules.match(reply.code, code, phase, text, mx)
     if rule is not None:
-        return _found(reply.code, phase, _by_rule(rule), retry=rule.retry, traffic=rule.traffic)
+        return _by_rule(rule, reply, phase)
     if code == enhanced.TOO_MANY_RECIPIENTS or any(phrase in text for phrase in phrases.TOO_MANY_RECIPIENTS):
         basis = Basis.ENHANCED if code == enhanced.TOO_MANY_RECIPIENTS else Basis.TEXT
         weighed = _Weighed(Class.RATE_LIMITED, "too_many_recipients", Confidence.HIGH, basis)
@@ -143,25 +145,31 @@ class _Weighed(NamedTuple):
     basis: Basis
 
 
-def _by_rule(rule: Rule) -> _Weighed:
-    return _Weighed(rule.cls, f"rule.{rule.id}", Confidence.HIGH, Basis.RULE)
+def _by_rule(rule: Rule, reply: SmtpReply, phase: Phase) -> Finding:
+    """Return what a rule says of a reply; what is about one recipient alone slows nobody down."""
+    weighed = _Weighed(rule.cls, f"rule.{rule.id}", Confidence.HIGH, Basis.RULE)
+    found = _found(reply.code, phase, weighed, retry=rule.retry)._replace(traffic=rule.traffic)
+    if not rule.one_recipient:
+        return found
+    action = Action.RETRY if found.action is Action.SLOW_DOWN else found.action
+    return found._replace(scope=Scope.RECIPIENT, action=action)
 
 
-def _found(
-    basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False, traffic: Traffic | None = None
-) -> Finding:
+def _found(basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False) -> Finding:
     """Return what follows from a class. `retry` says that even a 5xx may be tried again."""
     cls, rule, confidence, basis = weighed
     if phase in _BEFORE_RECIPIENT and cls in _ABOUT_THEM:
         # Nobody was named yet, so it is the sender that was refused, or all of us.
         cls = Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
         confidence = Confidence.LOW
+    if phase in _SESSION and cls is Class.UNKNOWN and basic >= 500:
+        cls = Class.POLICY
     if basic < 500 or retry:
         action = Action.SLOW_DOWN if cls in _SLOWING else Action.RETRY
-        return Finding(cls, Permanence.TRANSIENT, SCOPES[cls], action, rule, confidence, basis, traffic)
+        return Finding(cls, Permanence.TRANSIENT, SCOPES[cls], action, rule, confidence, basis)
     action = _final_action(cls, phase, confidence)
     permanence = Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
-    return Finding(cls, permanence, SCOPES[cls], action, rule, confidence, basis, traffic)
+    return Finding(cls, permanence, SCOPES[cls], action, rule, confidence, basis)
 
 
 def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _Weighed:

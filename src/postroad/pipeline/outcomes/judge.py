@@ -308,7 +308,7 @@ def _of_reply(
     return Reason(
         cls=kind,
         permanence=found.permanence if action is None else Permanence.TRANSIENT,
-        scope=SCOPES[kind],
+        scope=found.scope if cls is None else SCOPES[cls],
         action=found.action if action is None else action,
         rule=f"smtp.{case.attempt.phase}.{reply.code // 100}xx.{found.rule}",
         detail=CAUSES[kind],

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.reason import Action, Class, Reason
+from postroad.model.reason import Action, Class, Reason, Scope
 
 
 class Signal(StrEnum):
@@ -43,6 +43,8 @@ def _refusal(phase: Phase, reply: SmtpReply, reason: Reason) -> Signal:
     enhanced = reply.enhanced or ""
     if phase in _OURS:
         return Signal.NOTHING
+    if reason.scope is Scope.RECIPIENT:
+        return Signal.GOOD
     if reason.cls is Class.RATE_LIMITED or reason.action is Action.SLOW_DOWN:
         return Signal.THROTTLED
     if phase in _SESSION:

@@ -86,6 +86,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     enhanced: str | tuple[str, ...] = ()
     phase: Phase | tuple[Phase, ...] = ()
     retry: bool = False
+    one_recipient: bool = False
     traffic: _Do | None = None
     counterexamples: tuple[str, ...] = ()
     note: str = ""
@@ -158,6 +159,8 @@ def _rule(table: Mapping[str, object], file: str, known: set[str]) -> Rule:
     patterns = _patterns(entry.text)
     if not (patterns or entry.enhanced):
         raise _WrongError("give the rule a text or an enhanced code; a basic code alone means too many things")
+    if entry.one_recipient and entry.traffic is not None:
+        raise _WrongError("what is about one_recipient asks nothing of the traffic; take one of the two out")
     if not entry.tests:
         raise _WrongError("give the rule tests: at least one reply that it is meant for")
     return Rule(
@@ -171,6 +174,7 @@ def _rule(table: Mapping[str, object], file: str, known: set[str]) -> Rule:
         statuses=tuple(_status(given) for given in _several(entry.enhanced)),
         phases=frozenset(_several(entry.phase)),
         retry=entry.retry,
+        one_recipient=entry.one_recipient,
         traffic=None if entry.traffic is None else _traffic(entry.id, entry.traffic),
         tests=entry.tests,
         counterexamples=entry.counterexamples,

@@ -41,6 +41,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     phases: frozenset[Phase] = frozenset()
     retry: bool = False
     """Whether a 5xx is tried again nevertheless."""
+    one_recipient: bool = False
+    """Whether it is about this recipient alone, whatever the class usually concerns."""
     traffic: Traffic | None = None
     tests: tuple[str, ...] = ()
     counterexamples: tuple[str, ...] = ()
