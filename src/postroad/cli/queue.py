@@ -27,6 +27,7 @@ OfMessage = Annotated[str | None, typer.Option("--message", metavar="ID", help="
 ToAddress = Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="Only this recipient.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept with the deliveries and in the audit.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
+_STATES = ("sending", "scheduled", "queued", "deferred", "held")
 All = Annotated[bool, typer.Option("--all", help="Everything; needed when nothing else says what is meant.")]
 
 
@@ -81,7 +82,8 @@ def count(
 ) -> None:
     """Count what waits, the most first."""
     which = _which(project, site, domain, stream, state, cls, older_than, None, None)
-    tell(ask(config, "queue.count", {**which, "by": by}), as_json=as_json)
+    answer = ask(config, "queue.count", {**which, "by": by})
+    tell(answer if as_json else {"data": [_brief(row, by) for row in rows(answer)]}, as_json=as_json)
 
 
 @queue_app.command("show")
@@ -223,6 +225,12 @@ def _joined(done: Operation, answer: Operation) -> Operation:
     sample = rows(done, "sample") or rows(answer, "sample")
     shown = [{name: row.get(name) for name in ("id", "state", "to", "class")} for row in sample]
     return {"operation": answer.get("operation"), **sums, "in_hand": answer.get("in_hand"), "sample": shown}
+
+
+def _brief(row: Operation, by: str) -> Operation:
+    """Return a count as it fits on a line: states in which nothing stands are left out."""
+    states = {state: row[state] for state in _STATES if row.get(state)}
+    return {by: row.get(by), "total": row.get("total"), "states": states, "oldest_s": row.get("oldest_s")}
 
 
 def _number(answer: Operation, name: str) -> int:

@@ -368,6 +368,8 @@ def _suppression(row: Any) -> Suppression:
         message_id=row.message_id,
         delivery_id=row.delivery_id,
         note=row.note,
+        site=row.site,
+        incident=row.incident,
     )
 
 

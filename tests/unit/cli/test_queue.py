@@ -113,3 +113,14 @@ def test_what_is_too_wide_for_a_table_is_told_line_by_line(postroad, server):
     assert postroad("project", "list").out.splitlines() == [
         f"Id    {'x' * 50}", f"Name  {'y' * 50}", "", "Id    1", "Name  –",
     ]  # fmt: skip
+
+
+def test_a_count_leaves_out_what_is_not_there(postroad, server):
+    row = {"site": "google", "total": 3, "sending": 0, "scheduled": 0, "queued": 2, "deferred": 0, "held": 1,
+           "next_attempt_at": None, "oldest_s": 9}  # fmt: skip
+    server.answers = [{"data": [row], "complete": True}] * 2
+    assert postroad("queue", "count").out.splitlines() == [
+        "Site    Total  States              Oldest s",
+        "google  3      queued: 2, held: 1  9       ",
+    ]
+    assert postroad("queue", "count", "--json").json == {"data": [row], "complete": True}

@@ -80,6 +80,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None
     """The rule of the verdict that caused it."""
     note: str
+    incident: str | None
+    """Names all that came of the same cause; `postroad suppression undo --incident` takes it back."""
 
 
 class RecipientAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -337,4 +339,5 @@ def _listed(entry: Suppression) -> Listed:
         author=entry.author,
         rule=None if entry.evidence is None else entry.evidence.rule,
         note=entry.note,
+        incident=entry.incident,
     )
