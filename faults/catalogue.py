@@ -6,7 +6,21 @@ import importlib
 
 from faults.frame import Experiment
 
-_MODULES = ("kill", "drop", "lost_reply", "refusing", "names", "power")
+_MODULES = (
+    "kill",
+    "power",
+    "failing_disk",
+    "full_disk",
+    "restart",
+    "stop",
+    "slow",
+    "tarpit",
+    "refusing",
+    "drop",
+    "lost_reply",
+    "names",
+    "poison",
+)
 
 
 def catalogue() -> list[Experiment]:

@@ -11,7 +11,8 @@ sync succeeds: that is what Linux does, and why a failed sync must not be tried 
 Orders come over SOCKET, one line each, and are answered by a line of JSON.
 """
 
-# ruff: noqa: PTH - a file system speaks the language of the system calls
+# A file system speaks the language of the system calls:
+# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH115, PTH116, PTH118, PTH208, PTH211
 from __future__ import annotations
 
 import errno

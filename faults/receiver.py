@@ -230,6 +230,7 @@ class Street:
 def street() -> Iterator[Street]:
     """Run receivers on a thread."""
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # conversations that are cut off at the end are no news
     thread = threading.Thread(target=loop.run_forever, name="receivers", daemon=True)
     thread.start()
     try:

@@ -118,17 +118,16 @@ def _poisonous() -> None:
     press._JOB_LIMIT_S = _JOB_LIMIT_S
 
 
-def _drop_when_stopped() -> None:
-    """Die of SIGTERM as of SIGKILL, and forget at the start what was in hand."""
-    import signal
+def _forget_results() -> None:
+    """Forget what a receiver answered when the database is away at that moment."""
+    from postroad.store.database import Database
 
-    from postroad.pipeline.sending import Sending
+    write_each = Database.write_each
 
-    async def nothing(_: Sending, *, own: bool) -> list[Any]:
-        return []
+    async def impatient(self: Database, function: Any, item: Any, **how: Any) -> Any:
+        return await write_each(self, function, item, **{**how, "patient": False})
 
-    signal.signal = lambda *_: None  # type: ignore[assignment]  # as above
-    Sending._reclaim = nothing  # type: ignore[method-assign]  # as above
+    Database.write_each = impatient  # type: ignore[method-assign]  # as above
 
 
 DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
@@ -141,7 +140,7 @@ DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
     "give-up-at-first": (_give_up_at_first,),
     "poisonous": (_poisonous,),
     "keep-composing": (_poisonous, _keep_composing),
-    "drop-when-stopped": (_drop_when_stopped,),
+    "forget-results": (_forget_results,),
 }
 
 
