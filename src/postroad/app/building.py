@@ -11,6 +11,7 @@ from postroad.app.development import DevelopmentSenders
 from postroad.app.exchanging import mail_back
 from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
+from postroad.app.rehearsing import Rehearsal
 from postroad.app.retention import Retention
 from postroad.app.routes import router_of
 from postroad.app.rulebook import RuleFiles
@@ -131,18 +132,19 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     shaping = shaping_of(settings, identifiers, clock, node)
     router = router_of(settings, identifiers, dev=dev)
     transport, policy_egress = transport_of(settings, database, clock)
-    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport)
+    suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
+    arrivals, inbound = mail_back(
+        settings=settings, database=database, clock=clock, mint=mint, key=vault.derive("return path"), streams=streams,
+        suppressions=suppressions, told=told, node=node.name,
+    )  # fmt: skip
+    rehearsal = Rehearsal(arrivals, vault.derive("return path"), clock)
+    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal)
     room = _room(settings, database)
     suspending = Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
-    suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
-    arrivals, inbound = mail_back(
-        settings=settings, database=database, clock=clock, mint=mint, key=vault.derive("return path"), streams=streams,
-        suppressions=suppressions, told=told, node=node.name,
-    )  # fmt: skip
     return House(
         settings=settings,
         dev=dev,
@@ -194,6 +196,7 @@ def _delivery(
     shaping: Shaping,
     suspensions: Suspensions,
     transport: Transport,
+    rehearsal: Rehearsal,
 ) -> tuple[Sending, Recomposer]:
     settings, database = ground.settings, ground.database
     return_path_key = ground.vault.derive("return path")
@@ -222,6 +225,7 @@ def _delivery(
             contexts=contexts_of(settings),
             shaping=shaping,
             tls=knowledge(transport),
+            comes_back=rehearsal,
         ),
         router=router,
         journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),

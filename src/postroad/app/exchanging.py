@@ -58,6 +58,7 @@ def mail_back(
             node=node,
             window=int(settings.exchange.window_days * DAY),
             spare_transactional=settings.exchange.spare_transactional,
+            reserved_domain=settings.testing.reserved_domain.lower(),
         ),
     )
     return arrivals, inbound

@@ -140,7 +140,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             loops["transport"] = house.transport.run
         if "notifier" in roles:
             loops["notifier"] = house.notifier.run
-        if "exchange" in roles and settings.exchange.enabled:
+        if "exchange" in roles:
             loops["inbound"] = house.inbound.run
         if "scheduler" in roles:
             loops |= {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from integration.exchange.conftest import RETURN_PATH, Circuit
-from integration.road.living import PATIENCE_S, QUICK, Document
+from integration.road.living import PATIENCE_S, QUICK, Document, api_of, serving
 from peers.postroad import postroad_server
 from peers.process import LOOPBACK, free_port
 
@@ -123,3 +123,17 @@ def test_what_was_taken_is_read_after_a_kill() -> None:
             assert time.monotonic() < deadline, found
             time.sleep(0.2)
         assert node.stop() == 0
+
+
+def test_reserved_mailboxes_send_back_what_their_names_say() -> None:
+    outcomes = {
+        "complained": "message.complained",
+        "ooto": "message.auto_replied",
+        "bouncedlater": "message.bounced_late",
+    }
+    with serving(command=("dev",), more={"POSTROAD_SMTP_PORT": "0"}) as node, api_of(node, node.key()) as api:
+        for name, kind in outcomes.items():
+            sent = api.send(sender="shop@shop.test", to=[f"{name}+1@simulator.test"], subject="Hi", text="Hello")
+            told = api.when(sent, lambda found, kind=kind: kind in [event["type"] for event in found["events"]])
+            assert [delivery["state"] for delivery in told["deliveries"]] == ["delivered"]
+        assert api.get("/v1/suppressions")["data"] == []

@@ -116,6 +116,14 @@ async def test_a_complaint_ends_all_mail_unless_transactional_mail_is_spared(yar
     assert len(yard.happened(EventType.COMPLAINED)) == 2
 
 
+async def test_a_reserved_mailbox_is_told_of_and_never_gets_onto_the_list(yard: Yard) -> None:
+    yard.inbound = yard.role(reserved_domain="simulator.test")
+    first, second = yard.delivered("complained+1@simulator.test", "bouncedlater@simulator.test")
+    assert (await yard.come_back(first, Complaint(feedback_type="abuse"))).effect is Effect.TOLD
+    assert (await yard.come_back(second, BOUNCE)).effect is Effect.TOLD
+    assert yard.listed() == []
+
+
 async def test_a_complaint_finds_its_delivery_by_what_only_we_can_have_written(yard: Yard) -> None:
     by_header, by_path, by_mail_from = yard.delivered(ANN, "bob@example.net", "cleo@example.net")
     for delivery, complaint, proof in (
