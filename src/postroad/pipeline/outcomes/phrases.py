@@ -151,19 +151,20 @@ GROUPS: Final = (
         Class.REPUTATION_BLOCK,
         _phrases(
             """
-            sorbs | senderscore | cloudmark | blocklist | block list | block-list | blacklist | black list |
-            black-list | denylist | deny list | dnsrbl | reputation | bad history | client host [ | [bl2 |
-            listed by | listed on | listed at | ipcheck.proofpoint | banned sending | banned sender | your ip |
-            ip address is block | traffic not accepted from this ip | ip is blocked | a problem occurred | s3140 |
-            not accepted from ip | unsolicited mail originating | access to this mail system has been rejected |
-            in rbl | by rbl | an rbl | rbl list | uceprotect | black ip | blocked for spam | block for spam |
-            blocked for abuse | spam ip | spammer | spamming issues | dynamically-assigned | dynamic ip |
-            weren't sent | is_blocked | ip blocked | ip address has been blocked | is blocked by | is listed |
-            mail-abuse | abuse detected | network is blocked | temporarily blocked for | suspicious activity |
-            open proxy | ip bloqueado | dialup | smtp server of your isp | use your isp | spam from your |
-            from your network | sender score | too much spam | permanently deferred | currently blocked |
-            refused to talk | aup#bl | not available aup# | intrusion prevention | rbl reject | ip is rejected |
-            ip is hangup | is filtered and this connection | blocked automatically | xbl listing | in spl-xbl
+            sorbs | senderscore | blocklist | block list | block-list | blacklist | black list | black-list |
+            denylist | deny list | dnsrbl | reputation | bad history | client host [ | [bl2 | listed by | listed on |
+            listed at | ipcheck.proofpoint | banned sending | banned sender | your ip | ip address is block |
+            traffic not accepted from this ip | ip is blocked | a problem occurred | s3140 | not accepted from ip |
+            unsolicited mail originating | access to this mail system has been rejected | in rbl | by rbl | an rbl |
+            rbl list | uceprotect | black ip | blocked for spam | block for spam | blocked for abuse | spam ip |
+            spammer | spamming issues | dynamically-assigned | dynamic ip | weren't sent | is_blocked | ip blocked |
+            ip address has been blocked | is blocked by | is listed | mail-abuse | abuse detected |
+            network is blocked | temporarily blocked for | suspicious activity | open proxy | ip bloqueado | dialup |
+            smtp server of your isp | use your isp | spam from your | from your network | sender score |
+            too much spam | permanently deferred | currently blocked | refused to talk | aup#bl |
+            not available aup# | intrusion prevention | rbl reject | ip is rejected | ip is hangup |
+            is filtered and this connection | blocked automatically | xbl listing | in spl-xbl | csi.cloudmark |
+            cloudmark sender | cloudmark csi | domain blocked | domain is blocked
             """
         ),
     ),
@@ -183,7 +184,7 @@ GROUPS: Final = (
             spam url | message rejected as | considered spam | unwanted mail | junk | forbidden file |
             nature of the content | not rfc compliant | recurrent pattern | uribl | antispam check | header error |
             permanently rejected message | content denied | mass mailer | unacceptable content | forbidden content |
-            dangerous file
+            dangerous file | content restrictions
             """
         ),
     ),
@@ -301,7 +302,7 @@ GROUPS: Final = (
             brak takiego | n'existe pas | no matching recipient | mailbox does not | never heard of |
             could not be found | user missing | is not found | bad-recipient | bad recipient | can't accept user |
             rejected recipients | marked as invalid | no such | no mail box | unknown to us | not recognized here |
-            user not known | no exist | not a member of domain | user not ok
+            user not known | no exist | not a member of domain | user not ok | malformed address
             """
         ),
     ),

@@ -10,7 +10,7 @@ from postroad.pipeline.outcomes import phrases
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR}
 _SPAN: Final = re.compile(
     r"\b(?:in|after|for|wait|another|least|about) ([0-9]{1,5}) ?"
-    r"(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hour|hours)\b",
+    r"(s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours)\b",
     re.ASCII,
 )
 _CLOCK: Final = re.compile(r"\b(?:in|after|for|wait) ([0-9]{1,2}):([0-9]{2}):([0-9]{2})\b", re.ASCII)
