@@ -13,7 +13,7 @@ from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.rehearsing import Rehearsal
 from postroad.app.retention import Retention
-from postroad.app.routes import router_of
+from postroad.app.routes import own_addresses, own_names, router_of
 from postroad.app.rulebook import RuleFiles
 from postroad.app.traffic import LimitFiles, shaping_of, suspend_by_rules
 from postroad.app.transporting import contexts_of, knowledge, transport_of
@@ -340,7 +340,8 @@ def _deliver_settings(settings: Settings) -> DeliverSettings:
         resolvers=_resolvers(settings),
         dns_timeout_s=delivery.dns_timeout_s,
         allow_private_addresses=delivery.allow_private_addresses,
-        own_names=frozenset({hostname.lower().removesuffix(".")}),
+        own_names=own_names(settings),
+        own_addresses=own_addresses(settings),
         connections_per_destination=delivery.connections_per_destination,
         messages_per_connection=delivery.messages_per_connection,
         messages_per_second=delivery.messages_per_second,

@@ -7,10 +7,11 @@ default stand in `tree`. This is the lowest layer: it knows nothing of mail.
 
 from postroad.config.catalogue import Entry, entries, plain, shown, value_at
 from postroad.config.loading import SEARCHED, Problem, SettingsError, load
+from postroad.config.paths import RouteKind, RouteRule
 from postroad.config.purpose import check_production, for_development
 from postroad.config.relay import Relay, parse_relay
 from postroad.config.setting import Secret, split_endpoint
-from postroad.config.tree import LogFormat, LogLevel, RouteKind, RouteRule, Settings
+from postroad.config.tree import LogFormat, LogLevel, Settings
 
 __all__ = [
     "SEARCHED",

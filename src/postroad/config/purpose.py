@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from postroad.config.loading import Problem
-from postroad.config.tree import RouteKind, Settings
+from postroad.config.paths import RouteKind
+from postroad.config.tree import Settings
 
 _SMTP_PORT = 25
 
@@ -86,14 +87,16 @@ def _routes(settings: Settings) -> Iterator[Problem]:
             "delivery.route",
             "The capture route would keep mail instead of sending it. Use mx or relay; test keys capture in any case.",
         )
-    if delivery.route is RouteKind.RELAY and delivery.relay_url is None:
+    if delivery.route is RouteKind.RELAY and delivery.relay_url is None and not settings.relays:
         yield Problem(
             "delivery.relay_url",
             "delivery.route is relay, but delivery.relay_url is not set. Give it, such as "
             "smtp://user:password@relay.example.com:587?security=starttls.",
         )
-    if any(rule.route is RouteKind.RELAY and rule.relay_url is None for rule in delivery.routes):
-        yield Problem("delivery.routes", "A rule of delivery.routes has route relay without a relay_url. Give it one.")
+    if any(rule.route is RouteKind.RELAY and not (rule.relay_url or rule.relays) for rule in delivery.routes):
+        yield Problem(
+            "delivery.routes", "A rule of delivery.routes has route relay without a relay_url or relays. Give it one."
+        )
 
 
 def _reach(settings: Settings) -> Iterator[Problem]:

@@ -68,6 +68,15 @@ def check_host_name(text: str) -> str | None:
     return None
 
 
+def check_address(text: str) -> str | None:
+    """Check an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return "must be an IP address such as 192.0.2.1 or 2001:db8::1"
+    return None
+
+
 def check_network(text: str) -> str | None:
     """Check an IP address or a range of them."""
     try:

@@ -12,10 +12,12 @@ import msgspec
 
 from postroad.config.exchange import Exchange
 from postroad.config.guard import Guard
+from postroad.config.paths import NamedRelay, Pool, RouteKind, RouteRule, Source
 from postroad.config.relay import check_relay_url
 from postroad.config.setting import (
     Say,
     Secret,
+    check_address,
     check_blobs_url,
     check_database_url,
     check_endpoint,
@@ -35,14 +37,6 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 _PORT = 65535
-
-
-class RouteKind(StrEnum):
-    """Where mail goes next."""
-
-    MX = "mx"
-    RELAY = "relay"
-    CAPTURE = "capture"
 
 
 class LogLevel(StrEnum):
@@ -160,16 +154,6 @@ class Rates(msgspec.Struct, frozen=True):
     burst: Annotated[int, Say("Requests that one API key may make at once after a pause.", 1, 10_000_000)] = 20_000
 
 
-class RouteRule(msgspec.Struct, frozen=True):
-    """One exception to `delivery.route`; of several that fit, the first in the file holds."""
-
-    route: Annotated[RouteKind, Say("Where this mail goes: mx, relay or capture.")]
-    project: Annotated[str, Say("Name or identifier of the project it holds for; * for all.")] = "*"
-    domain: Annotated[str, Say("Recipient domain it holds for; *.example.com for those below it, * for all.")] = "*"
-    name: Annotated[str, Say("Name of the relay, shown with attempts.")] = "relay"
-    relay_url: Annotated[Secret | None, Say("The relay, when route is relay.", check=check_relay_url)] = None
-
-
 class Timeouts(msgspec.Struct, frozen=True):
     """How long to wait for a peer in each phase (RFC 5321 §4.5.3.2)."""
 
@@ -200,6 +184,17 @@ class Delivery(msgspec.Struct, frozen=True):
         ),
     ] = None
     routes: Annotated[tuple[RouteRule, ...], Say("Exceptions to the route, by project and recipient domain.")] = ()
+    pool: Annotated[
+        str | None, Say("Pool or source that mail goes out from; unset: the system chooses the address.")
+    ] = None
+    own_addresses: Annotated[
+        tuple[str, ...],
+        Say(
+            "Public addresses of this server besides those of the sources: mail exchangers that have one are itself, "
+            "and mail would loop.",
+            check=check_address,
+        ),
+    ] = ()
     hostname: Annotated[
         str | None, Say("This server's public name, for EHLO, Message-ID and Received.", check=check_host_name)
     ] = None
@@ -355,6 +350,9 @@ class Settings(msgspec.Struct, frozen=True):
     log: Log = Log()
     testing: Testing = Testing()
     tls: Tls = Tls()
+    sources: Annotated[tuple[Source, ...], Say("Our own addresses to send from, each with its EHLO name.")] = ()
+    pools: Annotated[tuple[Pool, ...], Say("Sources among which mail is divided.")] = ()
+    relays: Annotated[tuple[NamedRelay, ...], Say("Relays that rules may name, with their order.")] = ()
 
     @property
     def database_url(self) -> str:

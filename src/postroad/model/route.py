@@ -29,10 +29,37 @@ class ReservedRoute(msgspec.Struct, frozen=True, tag="reserved"):
     """How many attempts have failed before."""
 
 
+class Family(StrEnum):
+    """In which order the addresses of a mail exchanger are tried, and which not at all."""
+
+    MIXED = "mixed"
+    """IPv6 and IPv4 in turns: a family that is broken costs every second try only."""
+    IPV4_FIRST = "ipv4_first"
+    IPV6_FIRST = "ipv6_first"
+    IPV4_ONLY = "ipv4_only"
+    IPV6_ONLY = "ipv6_only"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One of our addresses, or one of each family; `hostname` is what we call ourselves in EHLO from there."""
+
+    name: str
+    ipv4: str | None = None
+    ipv6: str | None = None
+    hostname: str | None = None
+
+    def address_for(self, ip: str) -> str | None:
+        """Return the address from which this one can be reached, or None when there is none of its family."""
+        return self.ipv6 if ":" in ip else self.ipv4
+
+
 class MxRoute(msgspec.Struct, frozen=True, tag="mx"):
     """Find the recipient domain's mail exchangers (RFC 5321 §5.1)."""
 
     domain: str
+    source: Source | None = None
+    """Where connections come from; None lets the system choose."""
+    family: Family = Family.MIXED
 
 
 class RelayRoute(msgspec.Struct, frozen=True, tag="relay"):
@@ -48,4 +75,23 @@ class RelayRoute(msgspec.Struct, frozen=True, tag="relay"):
     """Whether the relay's certificate must hold; of no effect for `smtp` and `opportunistic`."""
 
 
-Route = CaptureRoute | ReservedRoute | MxRoute | RelayRoute
+class RelaysRoute(msgspec.Struct, frozen=True, tag="relays"):
+    """Hand over to the first of several relays that can be reached."""
+
+    relays: tuple[RelayRoute, ...]
+
+
+class ProviderRoute(msgspec.Struct, frozen=True, tag="provider"):
+    """Take a route by whose mail exchangers the recipient's domain has: they are looked up first.
+
+    Each case is the name that all of its exchangers must end in, and the route of such domains.
+    """
+
+    domain: str
+    cases: tuple[tuple[str, "CaptureRoute | MxRoute | RelayRoute | RelaysRoute"], ...]
+    otherwise: "CaptureRoute | MxRoute | RelayRoute | RelaysRoute"
+
+
+Plain = CaptureRoute | MxRoute | RelayRoute | RelaysRoute
+"""A route that is known without asking the DNS."""
+Route = ReservedRoute | ProviderRoute | Plain

@@ -3,15 +3,46 @@
 Mail to the reserved domain goes to its mailboxes when it is test mail, and in `postroad dev` in any case.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from postroad.model.delivery import Lease
 from postroad.model.message import Mode
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRoute, Route
+from postroad.model.route import (
+    CaptureRoute,
+    Family,
+    MxRoute,
+    Plain,
+    ProviderRoute,
+    RelayRoute,
+    RelaysRoute,
+    ReservedRoute,
+    Route,
+    Source,
+)
 
-Target = CaptureRoute | RelayRoute | None
-"""Where a rule sends mail; None: to the recipient domain's own mail exchangers."""
+
+@dataclass(frozen=True, slots=True)
+class SourcePool:
+    """Sources with their shares, and how exchangers are reached from them; without sources the system chooses."""
+
+    sources: tuple[Source, ...] = ()
+    weights: tuple[int, ...] = ()
+    family: Family = Family.MIXED
+
+    def source(self, delivery_id: str) -> Source | None:
+        """Return the source of a delivery: the same at each attempt, as greylisting wants it."""
+        if len(self.sources) < 2:
+            return self.sources[0] if self.sources else None
+        bounds = tuple(accumulate(self.weights or (1,) * len(self.sources)))
+        point = zlib.crc32(delivery_id.encode()) % max(bounds[-1], 1)
+        return next((source for source, bound in zip(self.sources, bounds, strict=True) if point < bound), None)
+
+
+Target = CaptureRoute | RelayRoute | RelaysRoute | SourcePool | None
+"""Where a rule sends mail; a pool, or None: to the recipient domain's own mail exchangers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +54,25 @@ class Rule:
     domain: str
     """`example.com`, `*.example.com` for those below it, or `*`."""
     target: Target
+    sender: str = "*"
+    """The sending domain, in the same way."""
+    stream: str = "*"
+    provider: str | None = None
+    """The name that the mail exchangers of the recipient's domain must end in; that is for others to find out."""
 
     def fits(self, lease: Lease) -> bool:
-        """Whether the rule speaks of this delivery."""
+        """Whether the rule speaks of this delivery, its provider aside."""
         if self.projects and lease.project_id not in self.projects:
             return False
-        if self.domain.startswith("*."):
-            return lease.domain.endswith(self.domain[1:])
-        return self.domain in ("*", lease.domain)
+        if self.stream not in ("*", lease.stream) or not _matches(self.domain, lease.domain):
+            return False
+        return self.sender == "*" or _matches(self.sender, lease.sender.rpartition("@")[2])
+
+
+def _matches(pattern: str, domain: str) -> bool:
+    if pattern.startswith("*."):
+        return domain.endswith(pattern[1:])
+    return pattern in ("*", domain)
 
 
 class Router:
@@ -52,5 +94,22 @@ class Router:
         """Return the route of a delivery."""
         if lease.mode is Mode.TEST or lease.domain == self._always:
             return ReservedRoute(lease.failures) if lease.domain == self._reserved else CaptureRoute()
-        target = next((rule.target for rule in self._rules if rule.fits(lease)), self._default)
-        return MxRoute(lease.domain) if target is None else target
+        cases: list[tuple[str, Plain]] = []
+        target = self._default
+        for rule in self._rules:
+            if not rule.fits(lease):
+                continue
+            if rule.provider is None:
+                target = rule.target
+                break
+            cases.append((rule.provider, _plain(rule.target, lease)))
+        otherwise = _plain(target, lease)
+        return ProviderRoute(lease.domain, tuple(cases), otherwise) if cases else otherwise
+
+
+def _plain(target: Target, lease: Lease) -> Plain:
+    if target is None:
+        return MxRoute(lease.domain)
+    if isinstance(target, SourcePool):
+        return MxRoute(lease.domain, target.source(lease.delivery_id), target.family)
+    return target

@@ -46,6 +46,7 @@ class FakeServer:
         self.script = {}
         self.certificate = certificate
         self.context = None
+        self.peers = []
         self.messages = []
         self.commands = []
         self.connections = 0
@@ -99,6 +100,7 @@ class FakeServer:
         self._stalls.add(asyncio.current_task())
         self._writers.add(writer)
         self.connections += 1
+        self.peers.append(writer.get_extra_info("peername")[0])
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         with contextlib.suppress(OSError, EOFError, asyncio.CancelledError, ssl.SSLError):

@@ -1,13 +1,15 @@
 """Which way mail goes: the first rule that fits, and never out for test mail."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from leases import make_lease
 from postroad.model.message import Mode
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRoute
-from postroad.pipeline.routing import Router, Rule
+from postroad.model.route import CaptureRoute, Family, MxRoute, ProviderRoute, RelayRoute, ReservedRoute, Source
+from postroad.pipeline.routing import Router, Rule, SourcePool
 
 RELAY = RelayRoute("relay", "relay.test", 587)
 EVERYBODY = frozenset()
@@ -72,3 +74,38 @@ def test_live_mail_goes_to_the_reserved_mailboxes_only_where_they_are_always_res
     router = Router([Rule(EVERYBODY, "*", RELAY)], None, reserved="r.test", always_reserved=True)
     assert router.route(make_lease(domain="r.test")) == ReservedRoute()
     assert router.route(make_lease(domain="x.test")) == RELAY
+
+
+OUT = [Source(f"out{number}", ipv4=f"192.0.2.{number}") for number in range(3)]
+
+
+def test_a_rule_may_speak_of_a_sender_or_a_stream():
+    router = Router(
+        [Rule(EVERYBODY, "*", RELAY, sender="*.shop.test"), Rule(EVERYBODY, "*", CaptureRoute(), stream="news")], None
+    )
+    assert router.route(make_lease(sender="a@b.shop.test", domain="x.test")) == RELAY
+    assert router.route(make_lease(sender="a@other.test", stream="news")) == CaptureRoute()
+    assert router.route(make_lease(sender="a@shop.test", domain="x.test")) == MxRoute("x.test")
+
+
+def test_rules_for_providers_are_left_to_whoever_knows_the_exchangers():
+    router = Router([Rule(EVERYBODY, "*", RELAY, provider="outlook.com"), Rule(OURS, "y.test", RELAY)], None)
+    found = router.route(make_lease(domain="x.test"))
+    assert found == ProviderRoute("x.test", (("outlook.com", RELAY),), MxRoute("x.test"))
+    assert router.route(make_lease(domain="y.test")) == ProviderRoute("y.test", (("outlook.com", RELAY),), RELAY)
+
+
+def test_a_delivery_keeps_its_source_and_shares_are_kept():
+    pool = SourcePool(tuple(OUT), (6, 3, 1), Family.IPV4_FIRST)
+    router = Router([], pool)
+    lease = make_lease(domain="x.test")
+    first = router.route(lease)
+    assert isinstance(first, MxRoute)
+    assert first.family is Family.IPV4_FIRST
+    assert router.route(lease) == first
+    drawn = Counter(pool.source(f"dlv_{number}").name for number in range(3000))
+    assert drawn["out0"] > drawn["out1"] > drawn["out2"] > 0
+    assert SourcePool().source("dlv_1") is None
+    assert SourcePool((OUT[0],)).source("dlv_1") is OUT[0]
+    even = Counter(SourcePool(tuple(OUT)).source(f"dlv_{number}").name for number in range(3000))
+    assert min(even.values()) > 800

@@ -7,8 +7,18 @@ from typing import assert_never
 from postroad.model.attempt import Attempt, Phase, Trouble
 from postroad.model.clock import Clock
 from postroad.model.composition import Composed
-from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, ReservedRoute, Route
-from postroad.pipeline.deliver import mx
+from postroad.model.route import (
+    CaptureRoute,
+    MxRoute,
+    Plain,
+    ProviderRoute,
+    RelayRoute,
+    RelaysRoute,
+    ReservedRoute,
+    Route,
+    Source,
+)
+from postroad.pipeline.deliver import failover, mx
 from postroad.pipeline.deliver.capture import ComesBack, capture, rehearse
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.policy import BrokenHere, Knowledge, Terms
@@ -55,6 +65,7 @@ class Deliverer:
         self._pool = Pool(settings, clock)
         self._shaping.on_stop(self._pool.stop)
         self._stop: asyncio.Future[None] = self._loop.create_future()
+        self._relays = failover.Relays(self._loop.time)
         known = tls if tls is not None else Knowledge()
         self._sts = known.sts
         self._reach = Reach(
@@ -83,6 +94,10 @@ class Deliverer:
         not at all. Cancelling is safe; behind the final dot it makes a duplicate possible.
         """
         require_tls = require_tls or composed.tls_required
+        if isinstance(route, ProviderRoute):
+            route = await self._by_provider(route)
+        if isinstance(route, RelaysRoute):
+            return await self._first_relay(route, composed, before_dot, turn, require_tls=require_tls)
         trip = Trip(self._clock, _name(route), int(self._loop.time() * 1000), self._clock.now())
         if self._stop.done():
             return trip.ended(Fact(Phase.CONNECT, trouble=Trouble.HANDED_BACK, detail=_STOPPING))
@@ -93,14 +108,15 @@ class Deliverer:
                 return await rehearse(
                     composed, trip, self._settings.hostname, before_dot, route=route, comes_back=self._comes_back
                 )
-            case MxRoute(domain):
+            case MxRoute(domain, source):
                 plan = await mx.plan(domain, self._resolver, self._settings, self._chance)
                 if isinstance(plan, DnsTrouble):
                     trip.unresolved(plan)
                     return trip.failed()
                 trip.site = plan.site
                 terms = await self._terms(domain, required=require_tls, relaxed=composed.tls_optional)
-                course = self._reach.exchangers(self._mx_key(plan.site), plan, terms)
+                course = self._reach.exchangers(self._mx_key(plan.site, source), plan, terms, route)
+                trip.source = None if source is None else source.name
                 return await self._carry(course, trip, composed, before_dot, turn)
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
@@ -108,6 +124,32 @@ class Deliverer:
                 return await self._carry(course, trip, composed, before_dot, turn)
             case _:
                 assert_never(route)
+
+    async def _by_provider(self, route: ProviderRoute) -> Plain:
+        """Return the route that the mail exchangers of the domain decide; a name that cannot be found decides none."""
+        plan = await mx.plan(route.domain, self._resolver, self._settings, self._chance)
+        if isinstance(plan, DnsTrouble):
+            return route.otherwise
+        for provider, found in route.cases:
+            if all(host == provider or host.endswith(f".{provider}") for host in plan.hosts):
+                return found
+        return route.otherwise
+
+    async def _first_relay(
+        self, route: RelaysRoute, composed: Composed, before_dot: BeforeDot | None, turn: Turn, *, require_tls: bool
+    ) -> Attempt:
+        """Hand over to the first relay that can be reached; one that rests is asked only where no other is left."""
+        made: list[Attempt] = []
+        for relay, resting in self._relays.in_order(route.relays):
+            if resting and not all(map(failover.refuses_us, made)):
+                break
+            attempt = await self.deliver(relay, composed, before_dot=before_dot, turn=turn, require_tls=require_tls)
+            made.append(attempt)
+            if not failover.unreached(attempt):
+                self._relays.worked(relay)
+                return failover.joined([*made[:-1], attempt], taken=True)
+            self._relays.failed(relay, attempt)
+        return failover.joined(made, taken=False)
 
     def capacity(self, domain: str) -> int:
         """Return how many messages to a recipient domain could begin now; a guess until its exchangers are known."""
@@ -131,7 +173,7 @@ class Deliverer:
     async def _carry(
         self, course: Course, trip: Trip, composed: Composed, before_dot: BeforeDot | None, turn: Turn
     ) -> Attempt:
-        site = self._shaping.site(trip.site or "", domain=turn.domain, project=turn.project)
+        site = self._shaping.site(trip.site or "", domain=turn.domain, project=turn.project, pool=trip.source or "")
         place = await self._pool.acquire(course.key, course.fits, site, turn.kind)
         if place is None:
             detail = _STOPPING if self._stop.done() else "Given back: too many messages wait for this destination."
@@ -178,8 +220,8 @@ class Deliverer:
         trip.hear(connection.client.take_conversation())
         return trip.ended(read_outcome(outcome, connection.trouble, connection.detail))
 
-    def _mx_key(self, site: str) -> str:
-        return f"mx {site} {self._settings.mx_port}"
+    def _mx_key(self, site: str, source: Source | None = None) -> str:
+        return f"mx {site} {self._settings.mx_port} {'' if source is None else source.name}"
 
 
 @dataclass(slots=True)
@@ -197,6 +239,10 @@ def _name(route: Route) -> str:
             return "mx"
         case RelayRoute(name):
             return name
+        case RelaysRoute() | ProviderRoute():
+            return ""
+        case _:
+            assert_never(route)
 
 
 def _relay_key(route: RelayRoute) -> str:

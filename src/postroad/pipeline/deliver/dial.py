@@ -1,6 +1,7 @@
 """From an address to a connection that is ready for mail: connect, banner, EHLO, TLS, AUTH."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -135,6 +136,9 @@ def _connect_fact(ip: str, error: OSError) -> Fact:
         return Fact(Phase.STARTTLS, trouble=Trouble.TLS, detail=read_error(error).sentence)
     if isinstance(error, ConnectionRefusedError):
         return Fact(Phase.CONNECT, trouble=Trouble.REFUSED, detail=f"{ip} refused the connection.")
+    if error.errno == errno.EADDRNOTAVAIL:
+        detail = "The source address that is set is not one of this machine."
+        return Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=detail)
     if isinstance(error, TimeoutError):
         return Fact(Phase.CONNECT, trouble=Trouble.TIMEOUT, detail=f"{ip} did not answer in time.")
     return Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=f"{ip} cannot be reached.")

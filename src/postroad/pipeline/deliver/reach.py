@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from postroad.model.attempt import Phase, TlsPolicy, Trouble
 from postroad.model.clock import SECOND, Clock
-from postroad.model.route import RelayRoute, Security
+from postroad.model.route import MxRoute, RelayRoute, Security, Source
 from postroad.pipeline.deliver import guard, policy
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.dial import Check, Unready, Way, dial
 from postroad.pipeline.deliver.mx import Plan
+from postroad.pipeline.deliver.origin import arrange
 from postroad.pipeline.deliver.policy import BrokenTls, Refusal, Reports, Terms, session_of
 from postroad.pipeline.deliver.pool import Fits
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
@@ -37,6 +38,18 @@ class Course:
     key: str
     make: Make
     fits: Fits
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """One address of a mail exchanger, from where it is reached, and what must hold there."""
+
+    host: str
+    ip: str
+    """Empty where the host was not even looked for."""
+    source: Source | None
+    demand: Demand
+    terms: Terms
 
 
 class Reach:
@@ -66,13 +79,13 @@ class Reach:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
 
-    def exchangers(self, key: str, plan: Plan, terms: Terms) -> Course:
+    def exchangers(self, key: str, plan: Plan, terms: Terms, route: MxRoute) -> Course:
         """Try a site's addresses in order, at most so many, and at most so many that answer (RFC 5321 §5.1)."""
 
         async def make(trip: Trip) -> Connection | None:
             answered = 0
-            async for host, ip, demand in self._mx_addresses(plan, terms, trip):
-                made = await self._secured(host, ip, demand, terms, trip)
+            async for host, ip, demand in self._mx_addresses(plan, terms, route, trip):
+                made = await self._secured(_Goal(host, ip, route.source, demand, terms), trip)
                 if isinstance(made, Connection):
                     return made
                 answered += made.answered
@@ -82,7 +95,9 @@ class Reach:
 
         return Course(key, make, lambda connection: connection.host in plan.hosts and terms.accepts(connection))
 
-    async def _mx_addresses(self, plan: Plan, terms: Terms, trip: Trip) -> AsyncIterator[tuple[str, str, Demand]]:
+    async def _mx_addresses(
+        self, plan: Plan, terms: Terms, route: MxRoute, trip: Trip
+    ) -> AsyncIterator[tuple[str, str, Demand]]:
         """Yield hosts with their addresses and what must hold there, resolving each only when its turn comes."""
         settings, tried = self._settings, 0
         for host in plan.hosts:
@@ -97,7 +112,12 @@ class Reach:
             if isinstance(demand, Refusal):
                 self._refuse(host, demand, terms, trip)
                 continue
-            for ip in addresses:
+            usable = arrange(addresses, route.family, route.source)
+            if not usable:
+                detail = f"{host} has no address that can be reached from here: the family is not one we send over."
+                trip.at_host(host, None, None)
+                trip.stopped(Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=detail))
+            for ip in usable:
                 if not guard.permitted(ip, allow_private=settings.allow_private_addresses, own=settings.own_addresses):
                     trip.at_host(host, ip, None)
                     detail = f"{host} has an address that mail is not carried to: {ip}."
@@ -114,24 +134,26 @@ class Reach:
         trip.at_host(host, None, None)
         trip.policy = made.policy
         trip.stopped(Fact(Phase.RESOLVE, trouble=refusal.trouble, detail=refusal.detail))
-        self._note(terms, made, refusal.result, host, None, refusal.detail)
+        self._note(_Goal(host, "", None, made, terms), refusal.result, refusal.detail)
 
-    async def _secured(self, host: str, ip: str, demand: Demand, terms: Terms, trip: Trip) -> Connection | Unready:
+    async def _secured(self, goal: _Goal, trip: Trip) -> Connection | Unready:
         """Dial an address as is demanded. What is only on trial is tried first, counted, and then done without."""
-        port = self._settings.mx_port
-        testing = demand.policy is TlsPolicy.MTA_STS_TESTING
-        if testing and terms.sts is not None and not mtasts.permits(terms.sts.mx, host):
-            detail = f"The MTA-STS policy does not name {host}."
-            self._note(terms, demand, Result.VALIDATION_FAILURE, host, ip, detail)
-            return await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=False), trip)
-        made = await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=True), trip)
-        self._note_made(terms, demand, made, host, ip)
+        sts, testing = goal.terms.sts, goal.demand.policy is TlsPolicy.MTA_STS_TESTING
+        if testing and sts is not None and not mtasts.permits(sts.mx, goal.host):
+            self._note(goal, Result.VALIDATION_FAILURE, f"The MTA-STS policy does not name {goal.host}.")
+            return await self._dial_exchanger(goal, trip, on_trial=False)
+        made = await self._dial_exchanger(goal, trip, on_trial=True)
+        self._note_made(goal, made)
         if testing and isinstance(made, Unready) and made.result is not None:
-            return await self._dial(host, ip, port, self._mx_way(demand, host, trip, on_trial=False), trip)
+            return await self._dial_exchanger(goal, trip, on_trial=False)
         return made
 
-    def _mx_way(self, demand: Demand, host: str, trip: Trip, *, on_trial: bool) -> Way:
-        contexts = self._contexts
+    async def _dial_exchanger(self, goal: _Goal, trip: Trip, *, on_trial: bool) -> Connection | Unready:
+        way = self._mx_way(goal, trip, on_trial=on_trial)
+        return await self._dial(goal.host, goal.ip, self._settings.mx_port, way, trip)
+
+    def _mx_way(self, goal: _Goal, trip: Trip, *, on_trial: bool) -> Way:
+        contexts, demand, source = self._contexts, goal.demand, goal.source
         check = None
         match demand.policy:
             case TlsPolicy.OPPORTUNISTIC | TlsPolicy.RELAXED:
@@ -139,30 +161,42 @@ class Reach:
             case TlsPolicy.MTA_STS_TESTING if not on_trial:
                 security, context = Security.OPPORTUNISTIC, contexts.unverified
             case TlsPolicy.DANE:
-                security, context, check = Security.STARTTLS, contexts.vouched_for, _vouching(demand, host, trip.clock)
+                security, context = Security.STARTTLS, contexts.vouched_for
+                check = _vouching(demand, goal.host, trip.clock)
             case TlsPolicy.DANE_UNUSABLE:
                 security, context = Security.STARTTLS, contexts.unverified
             case _:
                 security, context = Security.STARTTLS, contexts.verified
-        return replace(self._way(security), context=context, check=check, demand=demand)
+        way = replace(self._way(security), context=context, check=check, demand=demand)
+        if source is None:
+            return way
+        return replace(
+            way,
+            hostname=source.hostname or way.hostname,
+            source_ipv4=source.ipv4,
+            source_ipv6=source.ipv6,
+            source=source.name,
+        )
 
-    def _note_made(self, terms: Terms, demand: Demand, made: Connection | Unready, host: str, ip: str) -> None:
+    def _note_made(self, goal: _Goal, made: Connection | Unready) -> None:
         if isinstance(made, Unready):
             if made.result is not None:
-                self._note(terms, demand, made.result, host, ip, made.fact.detail)
-        elif demand.policy is TlsPolicy.DANE_UNUSABLE:
-            self._note(terms, demand, Result.TLSA_INVALID, host, ip, "None of the TLSA records can be used.")
+                self._note(goal, made.result, made.fact.detail)
+        elif goal.demand.policy is TlsPolicy.DANE_UNUSABLE:
+            self._note(goal, Result.TLSA_INVALID, "None of the TLSA records can be used.")
         elif made.tls is not None:
-            self._note(terms, demand, None, host, ip)
+            self._note(goal, None)
         else:
             offered = made.client.extensions.starttls
-            self._note(terms, demand, Result.VALIDATION_FAILURE if offered else Result.STARTTLS_NOT_SUPPORTED, host, ip)
+            self._note(goal, Result.VALIDATION_FAILURE if offered else Result.STARTTLS_NOT_SUPPORTED)
 
-    def _note(
-        self, terms: Terms, demand: Demand, result: Result | None, host: str, ip: str | None, detail: str = ""
-    ) -> None:
+    def _note(self, goal: _Goal, result: Result | None, detail: str = "") -> None:
         if self._reports is not None:
-            self._reports.note(session_of(terms, demand, result, host=host, ip=ip, sending_ip=None, detail=detail))
+            from_ip = None if goal.source is None else goal.source.address_for(goal.ip)
+            host, ip = goal.host, goal.ip or None
+            self._reports.note(
+                session_of(goal.terms, goal.demand, result, host=host, ip=ip, sending_ip=from_ip, detail=detail)
+            )
 
     def relay(self, key: str, route: RelayRoute, *, required: bool) -> Course:
         """Try the addresses that the system knows a relay by; it is our own, so any address will do."""

@@ -1,0 +1,90 @@
+"""Settings of the ways that mail takes: our own addresses, pools of them, and relays with their order."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from postroad.config.relay import check_relay_url
+from postroad.config.setting import Say, Secret, check_address, check_host_name
+
+
+class RouteKind(StrEnum):
+    """Where mail goes next."""
+
+    MX = "mx"
+    RELAY = "relay"
+    CAPTURE = "capture"
+
+
+class Family(StrEnum):
+    """Over which kind of address mail exchangers are spoken to."""
+
+    MIXED = "mixed"
+    IPV4_FIRST = "ipv4_first"
+    IPV6_FIRST = "ipv6_first"
+    IPV4_ONLY = "ipv4_only"
+    IPV6_ONLY = "ipv6_only"
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One of our addresses, from which mail goes out."""
+
+    name: Annotated[str, Say("Name, shown with attempts and sites, and used by pools and rules.")] = ""
+    ipv4: Annotated[str | None, Say("IPv4 address of this machine.", check=check_address)] = None
+    ipv6: Annotated[str | None, Say("IPv6 address of this machine.", check=check_address)] = None
+    hostname: Annotated[
+        str | None,
+        Say("Name said in EHLO, which the reverse DNS should give; unset: delivery.hostname.", check=check_host_name),
+    ] = None
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Sources among which mail is divided."""
+
+    name: Annotated[str, Say("Name, used by delivery.pool and rules.")] = ""
+    sources: Annotated[tuple[str, ...], Say("Names of its sources.")] = ()
+    weights: Annotated[
+        tuple[int, ...], Say("Share of each source, in the same order; without, all get the same.", 0, 1000)
+    ] = ()
+    family: Annotated[
+        Family, Say("mixed, ipv4_first, ipv6_first, ipv4_only or ipv6_only: how exchangers are reached.")
+    ] = Family.MIXED
+
+
+class NamedRelay(msgspec.Struct, frozen=True):
+    """A relay that rules may name."""
+
+    name: Annotated[str, Say("Name, shown with attempts, and used by rules.")] = ""
+    url: Annotated[
+        Secret | None,
+        Say("The relay, such as smtp://user:password@host:587?security=starttls.", check=check_relay_url),
+    ] = None
+    priority: Annotated[
+        int, Say("Of several relays the one with the lowest number takes the mail, the next when it is away.", 0, 1000)
+    ] = 10
+
+
+class RouteRule(msgspec.Struct, frozen=True):
+    """One exception to `delivery.route`; of several that fit, the first in the file holds."""
+
+    route: Annotated[RouteKind, Say("Where this mail goes: mx, relay or capture.")]
+    project: Annotated[str, Say("Name or identifier of the project it holds for; * for all.")] = "*"
+    domain: Annotated[str, Say("Recipient domain it holds for; *.example.com for those below it, * for all.")] = "*"
+    sender: Annotated[str, Say("Sending domain it holds for; *.example.com for those below it, * for all.")] = "*"
+    stream: Annotated[str, Say("Stream it holds for; * for all.")] = "*"
+    provider: Annotated[
+        str | None,
+        Say("Provider it holds for, as the name that all mail exchangers end in, such as outlook.com or google.com."),
+    ] = None
+    name: Annotated[str, Say("Name of the relay, shown with attempts.")] = "relay"
+    relay_url: Annotated[Secret | None, Say("The relay, when route is relay.", check=check_relay_url)] = None
+    relays: Annotated[
+        tuple[str, ...], Say("Names of relays, when route is relay: the first that can be reached takes the mail.")
+    ] = ()
+    pool: Annotated[
+        str | None, Say("Pool or source that mail goes out from, when route is mx; unset: as delivery.pool.")
+    ] = None
+    family: Annotated[
+        Family | None, Say("How exchangers are reached, when route is mx; unset: as the pool has it.")
+    ] = None

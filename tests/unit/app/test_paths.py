@@ -1,0 +1,110 @@
+"""From settings to sources, pools, relays and rules."""
+
+from pathlib import Path
+
+import pytest
+
+from leases import make_lease
+from postroad.app.routes import UnknownPath, own_addresses, own_names, router_of
+from postroad.config import Settings, load
+from postroad.model.route import Family, MxRoute, ProviderRoute, RelayRoute, RelaysRoute, Source
+
+PATHS = """
+[delivery]
+route = "mx"
+pool = "main"
+
+[[delivery.routes]]
+route = "relay"
+provider = "Outlook.com"
+relays = ["second", "first"]
+
+[[delivery.routes]]
+route = "mx"
+stream = "broadcast"
+pool = "bulk"
+family = "ipv4_only"
+
+[[sources]]
+name = "main"
+ipv4 = "192.0.2.1"
+ipv6 = "2001:db8::1"
+hostname = "out1.example.com"
+
+[[sources]]
+name = "other"
+ipv4 = "192.0.2.2"
+
+[[pools]]
+name = "bulk"
+sources = ["main", "other"]
+weights = [0, 1]
+family = "ipv6_first"
+
+[[relays]]
+name = "second"
+url = "smtp://b.example.com"
+priority = 20
+
+[[relays]]
+name = "first"
+url = "smtps://u:p@a.example.com"
+"""
+MAIN = Source("main", "192.0.2.1", "2001:db8::1", "out1.example.com")
+
+
+def read(text: str, folder: Path) -> Settings:
+    file = folder / "postroad.toml"
+    file.write_text(text)
+    return load(file, {})
+
+
+def test_sources_pools_and_relays_are_read_and_named_by_rules(tmp_path: Path) -> None:
+    router = router_of(read(PATHS, tmp_path), {})
+    found = router.route(make_lease(domain="x.test", stream="transactional"))
+    assert isinstance(found, ProviderRoute)
+    assert found.otherwise == MxRoute("x.test", MAIN)
+    ((provider, relays),) = found.cases
+    assert provider == "outlook.com"
+    assert isinstance(relays, RelaysRoute)
+    assert [relay.name for relay in relays.relays] == ["first", "second"]
+    bulk = router.route(make_lease(domain="x.test", stream="broadcast"))
+    assert isinstance(bulk, ProviderRoute)
+    assert bulk.otherwise == MxRoute("x.test", Source("other", "192.0.2.2"), Family.IPV4_ONLY)
+
+
+def test_relays_alone_are_the_default_route(tmp_path: Path) -> None:
+    relays = '[delivery]\nroute = "relay"\n[[relays]]\nname = "r"\nurl = "smtp://r.example.com"\n'
+    found = router_of(read(relays, tmp_path), {}).route(make_lease())
+    assert isinstance(found, RelayRoute)
+    assert found.name == "r"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[delivery]\npool = "nope"\n', "delivery.pool names the pool 'nope'"),
+        ('[[delivery.routes]]\nroute = "relay"\nrelays = ["nope"]\n', "names the relay 'nope'"),
+        ('[[delivery.routes]]\nroute = "relay"\n', "give it a relay_url, or relays"),
+        ('[[sources]]\nname = "a"\n', "without an address"),
+        ('[[sources]]\nipv4 = "192.0.2.1"\n', "a name of its own"),
+        ('[[pools]]\nname = "p"\n', "needs sources"),
+        ('[[pools]]\nname = "p"\nsources = ["x"]\n', "names the source 'x'"),
+        (
+            '[[sources]]\nname = "a"\nipv4 = "192.0.2.1"\n[[pools]]\nname = "p"\nsources = ["a"]\nweights = [1, 2]\n',
+            "as many weights",
+        ),
+    ],
+)
+def test_a_name_that_does_not_exist_is_told(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(UnknownPath, match=sentence.replace("(", r"\(")):
+        router_of(read(text, tmp_path), {})
+
+
+def test_our_own_names_and_addresses_are_those_of_all_sources(tmp_path: Path) -> None:
+    more = PATHS.replace(
+        'pool = "main"\n', 'pool = "main"\nhostname = "Mail.example.com"\nown_addresses = ["2001:DB8:0::9"]\n', 1
+    )
+    settings = read(more, tmp_path)
+    assert own_names(settings) == {"mail.example.com", "out1.example.com"}
+    assert own_addresses(settings) == {"2001:db8::9", "192.0.2.1", "2001:db8::1", "192.0.2.2"}
