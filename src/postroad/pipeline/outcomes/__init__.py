@@ -2,8 +2,10 @@
 
 The story: `judge` takes an `Attempt`, the lease it was made under and the stream's schedule, and returns a `Verdict`:
 the next state, the next time, the event, and whether the recipient is to be suppressed. A reply is first read by
-`classify`, which weighs enhanced code, basic code and words and says what kind of cause it is; the first digit then
-says whether to try again, and `retry` when. `explain` turns the stored reasons back into words for people.
+`classify`, which asks the `rules` about this provider, then weighs enhanced code, basic code and words, and says what
+kind of cause it is and by what evidence; the first digit then says whether to try again, and `retry` when. What a rule
+asks of the traffic to the provider goes with the verdict, for shaping. `explain` turns the stored reasons back into
+words for people.
 
 Three rules stand above the others. A message is delivered only when the peer said so, lost only when nobody can say
 whether it did, and until then it is tried again while there is time. Nothing but certain knowledge of the recipient
