@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import importlib
 import importlib.util
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ NAMES = ("replies", "dsn", "arf")
 FOUND = Path(__file__).parent / "found"
 SLOW_S = 2.0
 """Processor time that no input may take."""
+STUCK_S = 60
+"""After this long an input is given up."""
 
 
 def main() -> int:
@@ -52,11 +55,13 @@ def by_mutation(name: str, seconds: int, start: int) -> int:
     from fuzz.corpus import seeds
     from fuzz.mutate import mutations
 
+    signal.signal(signal.SIGALRM, _stuck)
     known = seeds(name)
     end = time.monotonic() + seconds
     count = 0
     for octets in chain(known, mutations(known, start)):
         begun = time.process_time()
+        signal.alarm(STUCK_S)
         try:
             _run(name, octets)
         except Exception as problem:  # noqa: BLE001 # whatever it is, it is what was looked for
@@ -66,6 +71,7 @@ def by_mutation(name: str, seconds: int, start: int) -> int:
         count += 1
         if time.monotonic() > end and count >= len(known):
             break
+    signal.alarm(0)
     sys.stdout.write(f"{name}: {count} inputs by mutation, without guidance by coverage; none failed\n")
     return 0
 
@@ -74,6 +80,10 @@ def _run(name: str, octets: bytes) -> None:
     from fuzz.targets import TARGETS
 
     TARGETS[name](octets)
+
+
+def _stuck(*_: object) -> None:
+    raise TimeoutError(f"it does not come to an end in {STUCK_S} s")
 
 
 def _failed(name: str, octets: bytes, why: str) -> int:

@@ -185,8 +185,8 @@ def _split(body: bytes, boundary: str, room: int) -> list[bytes]:
         return []
     pieces: list[bytes] = []
     start = -1
-    at = 0 if body.startswith(mark) else body.find(b"\n" + mark) + 1
-    while (at > 0 or start < 0) and body.startswith(mark, at) and len(pieces) < room:
+    at = 0 if body.startswith(mark) else _next_line(body, mark, 0)
+    while at >= 0 and len(pieces) < room:
         line_end = body.find(b"\n", at) + 1 or len(body)
         rest = body[at + len(mark) : line_end].strip()
         if rest in {b"", b"--"}:  # a longer one is the boundary of a part within
@@ -195,10 +195,16 @@ def _split(body: bytes, boundary: str, room: int) -> list[bytes]:
             if rest:
                 return pieces
             start = line_end
-        at = body.find(b"\n" + mark, line_end - 1) + 1
+        at = _next_line(body, mark, line_end - 1)
     if start >= 0 and len(pieces) < room:  # it never closes
         pieces.append(body[start:])
     return pieces
+
+
+def _next_line(body: bytes, mark: bytes, at: int) -> int:
+    """Return where the next line that begins with a mark begins, looking from `at` on; -1 when there is none."""
+    found = body.find(b"\n" + mark, at)
+    return found + 1 if found >= 0 else -1
 
 
 def _undo(octets: bytes, encoding: str) -> bytes:

@@ -41,6 +41,14 @@ def test_a_boundary_that_begins_like_another_is_not_that_one() -> None:
     assert [part.body for part in mail.walk() if not part.children] == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("body", ["--bx", "--bx\n--by", "text\n--bx", "--b", "--b\n", "--b--", "--bx\n--b\n\na"])
+def test_any_arrangement_of_boundaries_comes_to_an_end(body: str) -> None:
+    parts = read(f"Content-Type: multipart/mixed; boundary=b\n\n{body}".encode()).children
+    assert [part.body for part in parts] == (
+        [b"a"] if body.endswith("a") else [b""] if body in {"--b", "--b\n"} else []
+    )
+
+
 def test_what_never_closes_is_read_to_its_end() -> None:
     assert [part.body for part in read(multipart("\r\none", "\r\ntwo", closed=False)).children] == [b"one", b"two\n"]
     assert [part.body for part in read(multipart(boundary="b", closed=False) + b"--b").children] == [b""]
