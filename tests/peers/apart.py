@@ -24,7 +24,8 @@ def unpacked(name: str) -> Path:
         raise PartMissing(f"{name} is not unpacked; run tests/peers/extract.sh")
     if os.geteuid() != 0:
         raise PartMissing("a mount namespace needs root")
-    program("unshare")
+    if subprocess.run([program("unshare"), "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        raise PartMissing("mount namespaces are not allowed here")
     return found
 
 

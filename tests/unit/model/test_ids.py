@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.model.clock import Instant
-from postroad.model.ids import ENTROPY_OCTETS, event_id, event_seq, mint
+from postroad.model.ids import ENTROPY_OCTETS, event_id, event_seq, mint, minted_at
 
 ALPHABET = set("0123456789abcdefghjkmnpqrstvwxyz")
 MILLISECONDS = st.integers(0, 2**48 - 1)
@@ -65,3 +65,14 @@ def test_what_is_no_identifier_of_an_event_names_no_place(text):
 def test_any_text_names_one_place_or_none(text):
     seq = event_seq(text)
     assert seq is None or event_id(seq) == text
+
+
+def test_an_identifier_tells_when_it_was_minted_to_the_millisecond():
+    at = Instant(1_800_000_000_123_999)
+    assert minted_at(mint("dlv", at, bytes(range(10)))) == 1_800_000_000_123_000
+
+
+@pytest.mark.parametrize("text", ["", "dlv_", "dlv_short", "dlv_" + "u" * 26, "dlv_" + "0" * 27, "0" * 26])
+def test_what_was_not_minted_tells_no_time(text):
+    with pytest.raises(ValueError, match="minted"):
+        minted_at(text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from postroad.wire.verp import make, read
+from postroad.wire.verp import Purpose, make, read, read_any
 
 KEY = b"k" * 32
 ID = "dlv_01k0abcdefghjkmnpqrstvwxyz"[:30]
@@ -35,3 +35,12 @@ def test_other_local_parts_are_not_return_paths(local: str) -> None:
 def test_a_return_path_is_made_for_deliveries_only(identifier: str) -> None:
     with pytest.raises(ValueError, match="delivery"):
         make(identifier, KEY)
+
+
+def test_an_unsubscribe_address_is_no_return_path_and_cannot_be_made_from_one() -> None:
+    leave, path = make(ID, KEY, Purpose.UNSUBSCRIBE), make(ID, KEY)
+    assert read_any(leave, KEY) == (Purpose.UNSUBSCRIBE, ID)
+    assert read_any(path, KEY) == (Purpose.BOUNCE, ID)
+    assert read(leave, KEY) is None
+    assert read_any("u" + path[1:], KEY) is None
+    assert read_any("b" + leave[1:], KEY) is None
