@@ -8,7 +8,7 @@ would be a retry.
 
 from typing import Final
 
-from postroad.model.attempt import SmtpReply
+from postroad.model.attempt import Phase, SmtpReply
 from postroad.model.reason import Action, Class, Permanence, Scope
 from postroad.model.returned import ReportAction, ReportedRecipient
 from postroad.pipeline.outcomes.classify import SCOPES, Confidence, Finding, classify
@@ -25,6 +25,8 @@ _PASSING: Final = frozenset(
     )
 )
 """Causes that may be gone when the next message is sent."""
+_BEFORE_RECIPIENT: Final = frozenset({Phase.BANNER, Phase.EHLO, Phase.MAIL})
+"""Where a reply cannot be about the recipient, so that no words about one are looked for."""
 _OUT_OF_TIME: Final = frozenset({Class.UNREACHABLE, Class.UNKNOWN})
 """Causes that say no more than that it did not work until the time was up."""
 _TIME_UP: Final = (".4.7", ".4.300", ".4.316", ".4.318")
@@ -54,7 +56,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     phase = replies.phase(f"{recipient.text}\n{reply.text}")
     finding = classify(reply, phase, rules=rules, mx=recipient.remote_mta)
     least = Confidence.HIGH if recipient.diagnostic is None else Confidence.MEDIUM
-    if finding.cls is Class.UNKNOWN or finding.confidence not in {Confidence.HIGH, least}:
+    sure = finding.confidence in {Confidence.HIGH, least} or phase in _BEFORE_RECIPIENT
+    if finding.cls is Class.UNKNOWN or not sure:
         said = sayings.spoken(words)
         if said is not None:
             finding = _spoken(said)

@@ -108,7 +108,7 @@ def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from:
     """Tell apart what only its words tell apart."""
     daemon = _is_daemon(mail)
     score = _score(mail, said, original, envelope_from)
-    if automatic.marked(mail) and not daemon:
+    if automatic.marked(mail) and not (daemon and score > _BOUNCE + 1):
         return automatic.answer(mail, said, original)
     asked = automatic.challenge(mail, said, original)
     if asked is not None and not (daemon and score > _BOUNCE):

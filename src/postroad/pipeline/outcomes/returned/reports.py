@@ -21,6 +21,9 @@ _FIELDS = re.compile(r"^(?:final-recipient|original-recipient)[ \t]*:", re.IGNOR
 _ACTION_FIELD = re.compile(
     r"^(?:action|status)[ \t]*:[ \t]*(?:fail|delay|deliver|relay|expand|[245]\.)", re.IGNORECASE | re.MULTILINE
 )
+_LONG_ENOUGH: Final = 20
+"""Characters of a diagnostic that need no prose beside them."""
+_ANSWERED = re.compile(r"\(in\s+reply\s+to\s[^()]{3,40}\)")
 _REJECTED: Final = (
     "reject",
     "refus",
@@ -99,7 +102,6 @@ def _recipient(
     if address is None:
         people = [told.address] if told and told.address else list(original.recipients[:1])
         address = people[0] if people else one.final or one.original
-    prose_text = told.text if told is not None else ""
     return ReportedRecipient(
         address=address,
         final=one.final,
@@ -107,10 +109,18 @@ def _recipient(
         action=_action(one, told, mail),
         status=_status(one, said, told),
         diagnostic=reply,
-        text=(said if len(said) > 20 else f"{said}\n{prose_text}".strip())[:TEXT],
+        text=_words(said, told.text if told is not None else ""),
         remote_mta=one.remote_mta,
         retry_until=one.retry_until,
     )
+
+
+def _words(said: str, prose_text: str) -> str:
+    """Return the words about the cause: those of the diagnostic and what it answered, or all that there are."""
+    if len(said) <= _LONG_ENOUGH:
+        return f"{said}\n{prose_text}".strip()[:TEXT]
+    answered = _ANSWERED.search(prose_text)
+    return f"{said[: TEXT - 60]} {answered[0]}" if answered else said[:TEXT]
 
 
 def _says_nothing(reply: SmtpReply) -> bool:

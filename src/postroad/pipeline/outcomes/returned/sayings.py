@@ -113,7 +113,8 @@ SAYINGS: Final = (
             the domain name does not | name of the domain is | unable to find domain | no mx records |
             hop count exceeded | too many hops | this message is looping | mail loop | too many received headers |
             loops back to myself | nxdomain |
-            does not accept mail (nullmx | an mx or srv record indicated no | no hosts found |
+            does not accept mail (nullmx | lowest numbered mx record points to local host |
+            computer was not found | an mx or srv record indicated no | no hosts found |
             an unknown mail domain | domain is invalid | nonexistent domain | domain lookup failed |
             server for the recipient domain was not found | invalid domain | no matches to nameserver query |
             unknown mail server | domäne wurde nicht gefunden | domain existiert nicht | domain ist unbekannt |
@@ -129,7 +130,8 @@ SAYINGS: Final = (
         Class.INVALID_RECIPIENT,
         listed(
             """
-            no mailbox here by that name | user unknown | unknown user | no such user | no such mailbox |
+            no mailbox here by that name | account unavailable | mailbox is not available |
+             user unknown | unknown user | no such user | no such mailbox |
             no such address | user doesn't exist | does not exist | doesn't exist | address couldn't be found |
             address not found | couldn't be found | wasn't found | could not be found | address unknown |
             unknown address | recipient unknown | not listed in | this user doesn't have | doesn't have a yahoo |
@@ -213,7 +215,7 @@ SAYINGS: Final = (
         listed(
             """
             name server timeout | cname lookup failed temporarily | dns lookup failure | dns lookup failed |
-            lowest numbered mx record points to local host | dns server failure | dns failure | dns error |
+            dns server failure | dns failure | dns error |
             temporarily unable to look up | temporary error in name resolution | name service error | dns problem |
             host lookup did not complete | dns query failed
             """
