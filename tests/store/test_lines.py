@@ -32,8 +32,9 @@ class Rooms:
 
     def ranks(self, found):
         kinds = sorted({line.kind for line in found}, key=PRECEDENCE.index)
+        open_ = [line for line in found if not line.parked or self.room.get(line.key, 99)]
         return [
-            [(line, self.room.get(line.key, 99) if line.parked else 99) for line in found if line.kind is kind]
+            [(line, self.room.get(line.key, 99) if line.parked else 99) for line in open_ if line.kind is kind]
             for kind in kinds
         ]
 

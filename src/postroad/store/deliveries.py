@@ -21,9 +21,9 @@ from postroad.model.suppression import fold
 from postroad.model.verdict import Verdict
 from postroad.store import bulk, engines, lines
 from postroad.store.lines import Candidate, Line
-from postroad.store.messages import find_suppressed, suppression_reason
 from postroad.store.schema import attempts, deliveries
 from postroad.store.settlements import Settlement, settle
+from postroad.store.suppressed import find_suppressed, suppression_reason
 
 Rank = Sequence[tuple[Line, int]]
 """Lines that have the same precedence and share what there is, with how many may be taken from each at the most."""
@@ -130,12 +130,26 @@ def _from_line(
     connection: Connection, now: Instant, chooser: Chooser, line: Line, want: int, chosen: dict[str, None]
 ) -> list[tuple[str, str]]:
     """Add up to `want` deliveries of a line to those chosen, and return those that have to leave it, with where to."""
-    window = want if line.parked else 2 * want + _LOOK
-    waiting: list[tuple[str, str]] = []
     most = len(chosen) + want
-    for candidate in lines.first(connection, line.name, now, window):
+    found = lines.first(connection, line.name, now, want)
+    waiting = _sort_out(chooser, line, found, most, chosen)
+    if not waiting or len(found) < want or line.parked:
+        return waiting
+    # who has to wait stands in the way of others: look at more of the line, and let them wait elsewhere
+    seen = {candidate.id for candidate in found}
+    more = [each for each in lines.first(connection, line.name, now, 2 * want + _LOOK) if each.id not in seen]
+    beyond = _sort_out(chooser, line, more, most, chosen)
+    return waiting + beyond if len(chosen) < most else []  # enough were found: those who wait are not in the way
+
+
+def _sort_out(
+    chooser: Chooser, line: Line, candidates: Sequence[Candidate], most: int, chosen: dict[str, None]
+) -> list[tuple[str, str]]:
+    """Add those who may go to the chosen until there are `most`, and return those who have to leave, with where to."""
+    waiting: list[tuple[str, str]] = []
+    for candidate in candidates:
         if len(chosen) == most:
-            return []  # they are not in the way
+            break
         if candidate.id in chosen:
             continue
         key = chooser.wait_for(line, candidate)
@@ -162,7 +176,7 @@ class _All:
 
 def _lease_all(connection: Connection, request: LeaseRequest, chosen: Sequence[str]) -> list[Lease]:
     hold = request.hold
-    until = Instant(engines.now(connection, request.now) + hold.duration)
+    until = Instant(engines.now(connection, Instant(request.now - hold.ahead)) + hold.duration)
     rows = bulk.select_in(
         connection,
         "UPDATE deliveries SET state = 'sending', lease_token = lease_token + 1, attempts = attempts + 1, "  # noqa: S608 - parameters are bound
@@ -183,7 +197,7 @@ def reclaim(connection: Connection, *, now: Instant, hold: Hold, limit: int, own
     With `own`, those of earlier runs of this node, whenever they lapse; without, all that have lapsed by the
     database's clock. The attempt that was open stays the same: judge it, and settle it under the new token.
     """
-    clock = engines.now(connection, now)
+    clock = engines.now(connection, Instant(now - hold.ahead))
     locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
     which = "d.lease_node = ? AND d.lease_boot <> ?" if own else "d.lease_until < ?"
     chosen = bulk.run(
@@ -303,7 +317,7 @@ def _drop_suppressed(connection: Connection, leases: list[Lease], now: Instant) 
     kept: list[Lease] = []
     ended: list[Settlement] = []
     for x in leases:
-        reason = suppression_reason(suppressed, x.project_id, x.recipient, x.stream, now)
+        reason = suppression_reason(suppressed, x.project_id, x.recipient, x.stream, now, delivery=x.delivery_id)
         if reason is None:
             kept.append(x)
             continue
