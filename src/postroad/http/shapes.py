@@ -2,7 +2,7 @@
 
 import msgspec
 
-from postroad.model.attempt import Phase, SmtpReply, TlsFacts, Trouble
+from postroad.model.attempt import Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.delivery import Delivery, State, message_state
 from postroad.model.event import Event
@@ -53,6 +53,10 @@ class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
     ip: str | None = None
     port: int | None = None
     tls: TlsFacts | None = None
+    tls_policy: TlsPolicy | None = None
+    """By whose word the connection was secured as it was."""
+    source: str | None = None
+    """The source address that the connection came from, by its name."""
     reply: SmtpReply | None = None
     """The reply that decided, when it was a reply."""
     trouble: Trouble | None = None
@@ -220,6 +224,8 @@ def show_attempt(delivery_id: str, stored: StoredAttempt) -> AttemptShown:
         ip=attempt.ip,
         port=attempt.port,
         tls=attempt.tls,
+        tls_policy=attempt.tls_policy,
+        source=attempt.source,
         reply=attempt.reply,
         trouble=attempt.trouble,
         detail=attempt.detail or None,

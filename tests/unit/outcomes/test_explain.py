@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from postroad.model.attempt import Attempt, Phase, SmtpReply, TlsFacts, Trouble
+from postroad.model.attempt import Attempt, Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
 from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after
 from postroad.model.delivery import TERMINAL, Delivery, State
 from postroad.model.ids import DeliveryId, MessageId, ProjectId, SuppressionId
@@ -276,3 +276,20 @@ def test_the_answer_can_be_sent_as_json() -> None:
     )
     shown = msgspec.json.decode(msgspec.json.encode(told))
     assert shown["recipients"][0]["decision"]["class"] == "policy"
+
+
+def test_how_the_connection_was_secured_is_told_in_words() -> None:
+    def told(policy: TlsPolicy | None, tls: TlsFacts | None) -> str | None:
+        made = Attempt(phase=Phase.DOT, tls_policy=policy, tls=tls, source="out1", started_at=NOW, finished_at=NOW)
+        shown = answer(delivery(State.DELIVERED, reason(Class.ACCEPTED)), attempts=(made,)).last_attempt
+        assert shown is not None
+        assert (shown.tls_policy, shown.source) == (policy, "out1")
+        return shown.tls_told
+
+    assert told(None, None) is None
+    assert "not encrypted" in str(told(TlsPolicy.OPPORTUNISTIC, None))
+    held = TlsFacts("TLSv1.3", "X", verified=True, not_after="2027-01-01T00:00:00Z")
+    assert "DANE" in str(told(TlsPolicy.DANE, held))
+    assert "2027-01-01" in str(told(TlsPolicy.DANE, held))
+    doubtful = TlsFacts("TLSv1.3", "X", unverified_because="It is for another host.")
+    assert str(told(TlsPolicy.MTA_STS_TESTING, doubtful)).endswith("another host.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from postroad.config import RouteKind, Settings
+from postroad.config.paths import Source
 from postroad.features.senders import Senders
 from postroad.features.senders.doctor import Advice, Level, Patient, examine
 from postroad.model.clock import SECOND, Instant
@@ -199,3 +201,21 @@ async def test_an_exchange_without_an_address_cannot_be_reached(patient: Patient
 async def test_an_mx_that_cannot_be_looked_up_is_a_warning_only(patient: Patient, dns: PaperDns) -> None:
     dns.silent.add("bounces.example.com")
     assert (await _found(_returning(patient)))["way back"].state is Level.WARNING
+
+
+async def test_a_source_is_of_this_machine_and_its_names_agree(patient: Patient, dns: PaperDns) -> None:
+    sources = (
+        Source("ours", ipv4="127.0.0.1", hostname="Out.example.com"),
+        Source("lost", ipv4="127.0.0.2", hostname="lost.example.com"),
+        Source("theirs", ipv6="2001:db8::1"),
+    )
+    dns.publish("out.example.com", "A", "127.0.0.1")
+    dns.publish("lost.example.com", "A", "8.8.4.4")
+    changed = dataclasses.replace(patient, settings=msgspec.structs.replace(patient.settings, sources=sources))
+    found = await _found(changed)
+    assert found["source ours"].state is Level.OK
+    assert found["source lost"].state is Level.PROBLEM
+    assert "does not lead back" in found["source lost"].detail
+    assert found["source theirs"].state is Level.PROBLEM
+    assert "not an address of this machine" in found["source theirs"].detail
+    assert found["reverse DNS of 127.0.0.1"].state is Level.WARNING

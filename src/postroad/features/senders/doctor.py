@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import shutil
+import socket
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,12 +85,12 @@ async def examine(patient: Patient, problems: Sequence[Advice] = ()) -> Examinat
         patient: What is examined.
         problems: What is known already, such as unsafe settings; it comes first.
     """
-    host, back, store, domains = await asyncio.gather(
-        _host(patient), _way_back(patient), _store(patient), _domains(patient.senders)
+    host, sources, back, store, domains = await asyncio.gather(
+        _host(patient), _sources(patient), _way_back(patient), _store(patient), _domains(patient.senders)
     )
     disk = await asyncio.to_thread(_disk, patient.settings)
     shown = [patient.senders.shown(found) for found in domains]
-    return Examination([*problems, *host, *back, *store, disk, *map(_domain, shown)], shown)
+    return Examination([*problems, *host, *sources, *back, *store, disk, *map(_domain, shown)], shown)
 
 
 # --- the host name ---------------------------------------------------------------------------------------------------
@@ -110,6 +111,41 @@ async def _host(patient: Patient) -> list[Advice]:
         detail = f"{name} has no address in DNS. Add an A record (and AAAA) with this server's public address."
         return [Advice("host name", Level.PROBLEM, detail)]
     return list(await asyncio.gather(*[_reverse(patient.dns, name, address) for address in found.values]))
+
+
+async def _sources(patient: Patient) -> list[Advice]:
+    """Each source is an address of this machine, and its name in EHLO and its reverse DNS name each other."""
+    delivery = patient.settings.delivery
+    checks = [
+        _source(patient.dns, source.name, (source.hostname or delivery.hostname or "").lower().removesuffix("."), ip)
+        for source in patient.settings.sources
+        for ip in (source.ipv4, source.ipv6)
+        if ip is not None
+    ]
+    return [advice for found in await asyncio.gather(*checks) for advice in found]
+
+
+async def _source(dns: Dns, source: str, name: str, address: str) -> list[Advice]:
+    where = f"source {source}"
+    if not _is_ours(address):
+        detail = f"{address} is not an address of this machine. Configure it on an interface, or correct the source."
+        return [Advice(where, Level.PROBLEM, detail)]
+    found = await dns.addresses(name)
+    if found.known and address not in found.values:
+        detail = f"{name} does not lead back to {address} in DNS. Add an A or AAAA record."
+        return [Advice(where, Level.PROBLEM, detail), await _reverse(dns, name, address)]
+    return [Advice(where, Level.OK, f"{address} is of this machine."), await _reverse(dns, name, address)]
+
+
+def _is_ours(address: str) -> bool:
+    """Tell whether connections can be made from an address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 async def _reverse(dns: Dns, name: str, address: str) -> Advice:

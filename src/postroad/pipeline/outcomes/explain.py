@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from postroad.model.attempt import Attempt, Phase, Trouble
+from postroad.model.attempt import Attempt, Phase, TlsPolicy, Trouble
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.delivery import TERMINAL, Delivery, State, message_state
 from postroad.model.ids import DeliveryId, MessageId
@@ -58,6 +58,11 @@ class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
     mx: str | None
     ip: str | None
     tls: str | None
+    tls_policy: TlsPolicy | None
+    tls_told: str | None
+    """By whose word the connection was secured, and whether the server's certificate held, in words."""
+    source: str | None
+    """The source address that the connection came from, by its name."""
     reply: str | None
     trouble: Trouble | None
 
@@ -293,9 +298,35 @@ def _last(attempt: Attempt) -> LastAttempt:
         mx=attempt.mx,
         ip=attempt.ip,
         tls=None if attempt.tls is None else attempt.tls.version,
+        tls_policy=attempt.tls_policy,
+        tls_told=_secured(attempt),
+        source=attempt.source,
         reply=None if words is None else " ".join(words),
         trouble=attempt.trouble,
     )
+
+
+_POLICIES: Final = {
+    TlsPolicy.OPPORTUNISTIC: "No policy asks for TLS, so it is used when the server offers it.",
+    TlsPolicy.RELAXED: "The message says that it may go without TLS (TLS-Required: No).",
+    TlsPolicy.REQUIRED: "The message, its stream or its sending domain requires verified TLS.",
+    TlsPolicy.MTA_STS: "The recipient's domain requires verified TLS (MTA-STS).",
+    TlsPolicy.MTA_STS_TESTING: "The recipient's domain tries out MTA-STS: what fails is counted, and mail goes anyway.",
+    TlsPolicy.DANE: "The server's TLSA records in signed DNS vouch for its certificate (DANE).",
+    TlsPolicy.DANE_UNUSABLE: "The server has TLSA records that cannot be used: TLS is a must, its certificate is not.",
+}
+
+
+def _secured(attempt: Attempt) -> str | None:
+    """Return how the connection was to be secured, and whether it was."""
+    if attempt.tls_policy is None:
+        return None
+    facts = attempt.tls
+    if facts is None:
+        return f"{_POLICIES[attempt.tls_policy]} The connection was not encrypted."
+    if facts.verified:
+        return f"{_POLICIES[attempt.tls_policy]} The certificate held; it is valid until {facts.not_after}."
+    return f"{_POLICIES[attempt.tls_policy]} The certificate was not verified. {facts.unverified_because}".strip()
 
 
 def _next(delivery: Delivery, now: Instant) -> Next | None:
