@@ -12,6 +12,7 @@ _MODULES = (
     "failing_disk",
     "full_disk",
     "restart",
+    "partition",
     "stop",
     "slow",
     "tarpit",
@@ -20,6 +21,8 @@ _MODULES = (
     "lost_reply",
     "names",
     "poison",
+    "backlog",
+    "flood",
 )
 
 

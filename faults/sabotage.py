@@ -130,6 +130,17 @@ def _forget_results() -> None:
     Database.write_each = impatient  # type: ignore[method-assign]  # as above
 
 
+def _ignore_lease() -> None:
+    """Send content whether or not the lease still holds."""
+    from postroad.pipeline.sending import Sending
+
+    def always(self: Sending, lease: Any) -> bool:
+        self._journal.dot(lease.delivery_id, lease.attempt)
+        return True
+
+    Sending._before_dot = always  # type: ignore[method-assign]  # as above
+
+
 DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
     "none": (),
     "answer-early": (_answer_early,),
@@ -140,6 +151,7 @@ DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
     "give-up-at-first": (_give_up_at_first,),
     "poisonous": (_poisonous,),
     "keep-composing": (_poisonous, _keep_composing),
+    "ignore-lease": (_ignore_lease,),
     "forget-results": (_forget_results,),
 }
 
