@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest_asyncio
 
+from postroad.app.timekeeping import Timekeeper
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
 from postroad.features.egress.target import Policy
@@ -101,6 +102,18 @@ class House:
         return (await self.keys.create(made.id, "key", actor="test")).secret
 
 
+class IdleHands:
+    """A delivery role that has nothing to do."""
+
+    in_hand = 0
+
+    def moved(self, ahead: int) -> None:
+        """Hear that the clock was moved."""
+
+    def finds_room_at(self) -> None:
+        """Nothing waits."""
+
+
 async def open_house(
     database: Database, clock: StillClock, mints: CountingMint, project: Project, folder: Path, settings: Settings
 ) -> House:
@@ -155,6 +168,7 @@ async def open_house(
             database, clock, mints, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
         ),
         sites=sites_over(database, clock),
+        time=Timekeeper(clock, database, IdleHands(), told=told),
         token_key=TOKEN_KEY,
         due=due,
         gate=room,

@@ -15,6 +15,7 @@ from postroad.app.rehearsing import Rehearsal
 from postroad.app.retention import Retention
 from postroad.app.routes import own_addresses, own_names, router_of
 from postroad.app.rulebook import RuleFiles
+from postroad.app.timekeeping import Timekeeper, clock_of
 from postroad.app.traffic import LimitFiles, shaping_of, suspend_by_rules
 from postroad.app.transporting import contexts_of, knowledge, transport_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
@@ -31,7 +32,7 @@ from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
-from postroad.model.clock import SECOND
+from postroad.model.clock import SECOND, Clock
 from postroad.model.delivery import Hold
 from postroad.pipeline.deliver import Deliverer, DeliverSettings
 from postroad.pipeline.dressing import Dresser
@@ -107,7 +108,7 @@ class _Ground:
     node: Node
     vault: Vault
     database: Database
-    clock: WallClock
+    clock: Clock
     mint: Minter
     blobs: Blobs
     due: WakeUp
@@ -116,7 +117,7 @@ class _Ground:
 
 
 async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
-    clock = WallClock()
+    clock: Clock = await clock_of(database) if settings.testing.movable_clock else WallClock()
     mint = Minter(clock)
     blobs, due, told = Blobs(settings.blobs_url), WakeUp(), WakeUp()
     rules = RuleFiles([Path(name) for name in settings.delivery.rules])
@@ -139,6 +140,8 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     )  # fmt: skip
     rehearsal = Rehearsal(arrivals, vault.derive("return path"), clock)
     sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal)
+    retention = Retention(database, blobs, clock, settings.retention)
+    time = Timekeeper(clock, database, sending, told=told, rounds=(senders.recheck_due, retention.round))
     room = _room(settings, database)
     suspending = Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring)
     suspend_by_rules(shaping, suspending)
@@ -169,7 +172,8 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         intake=_intake(ground, streams, senders, room, sending),
         sending=sending,
         recompose=recompose,
-        retention=Retention(database, blobs, clock, settings.retention),
+        retention=retention,
+        time=time,
         rules=rules,
         suspensions=suspensions,
         shaping=shaping,

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from postroad.app.house import House
+from postroad.config import RouteKind
 from postroad.features.accounts import development_key, ensure_default_project
 
 
@@ -28,7 +29,9 @@ async def greet(house: House) -> None:
     ):
         table.add_row(name, value)
     console.print()
-    console.print("[bold]Postroad is running.[/bold] Every message is captured here; nothing leaves this machine.")
+    captured = house.settings.delivery.route is RouteKind.CAPTURE
+    where = "is captured here" if captured else "goes to the simulated internet"
+    console.print(f"[bold]Postroad is running.[/bold] Every message {where}; nothing leaves this machine.")
     console.print()
     console.print(table)
     console.print()

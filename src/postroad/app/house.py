@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
-from postroad.app.node import Minter, Node, WallClock
+from postroad.app.node import Minter, Node
 from postroad.app.retention import Retention
 from postroad.app.rulebook import RuleFiles
+from postroad.app.timekeeping import Timekeeper
 from postroad.config import Settings
 from postroad.features.accounts import Keys, Projects, Streams
 from postroad.features.egress import Egress
@@ -19,6 +20,7 @@ from postroad.features.suppressions import Suppressions, Undoing
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
+from postroad.model.clock import Clock
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.recompose import Recomposer
@@ -39,7 +41,7 @@ class House:
     settings: Settings
     dev: bool
     node: Node
-    clock: WallClock
+    clock: Clock
     mint: Minter
     vault: Vault
     database: Database
@@ -72,6 +74,7 @@ class House:
     arrivals: Arrivals
     inbound: Inbound
     transport: Transport
+    time: Timekeeper
     policy_egress: Egress
     """The way to recipients' MTA-STS policies."""
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from postroad.model.clock import Instant
+from postroad.model.clock import Clock, Instant
 from postroad.model.ids import ENTROPY_OCTETS, mint
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -89,7 +89,7 @@ class Minter:
     _HANDFUL = 100
     _STEP_OCTETS = 5
 
-    def __init__(self, clock: WallClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Take the clock that dates the identifiers."""
         self._clock = clock
         self._steps: list[int] = []

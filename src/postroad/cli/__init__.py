@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from postroad.cli import server
 from postroad.cli.accounts import key_app, project_app
+from postroad.cli.clock import clock_app
 from postroad.cli.guard import guard_app
 from postroad.cli.inbound import inbound_app
 from postroad.cli.mail import send
@@ -57,6 +58,7 @@ def application() -> typer.Typer:
         ("inbound", inbound_app),
         ("rules", rules_app),
         ("tls", tls_app),
+        ("clock", clock_app),
         ("config", server.config_app),
     ):
         app.add_typer(group, name=name)

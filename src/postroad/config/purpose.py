@@ -10,25 +10,32 @@ from msgspec.structs import replace
 
 from postroad.config.loading import Problem
 from postroad.config.paths import RouteKind
+from postroad.config.setting import split_endpoint
 from postroad.config.tree import Settings
 
 _SMTP_PORT = 25
 
 
 def for_development(settings: Settings) -> Settings:
-    """Return the settings under which nothing leaves the machine and nothing has to be set up first."""
+    """Return the settings under which nothing leaves the machine and nothing has to be set up first.
+
+    Mail is captured, unless the settings point at a simulated internet on this machine.
+    """
+    closed = _is_closed(settings)
     return replace(
         settings,
         limits=replace(settings.limits, min_free_disk_percent=0),
         delivery=replace(
             settings.delivery,
-            route=RouteKind.CAPTURE,
+            route=RouteKind.MX if closed else RouteKind.CAPTURE,
+            allow_private_addresses=closed,
             routes=(),
             relay_url=None,
             hostname=settings.delivery.hostname or "localhost",
         ),
         domains=replace(settings.domains, require_verified=False),
         webhooks=replace(settings.webhooks, allow_private_addresses=True),
+        testing=replace(settings.testing, movable_clock=True),
     )
 
 
@@ -108,6 +115,13 @@ def _reach(settings: Settings) -> Iterator[Problem]:
             "reach an internal server as a relay; or, in a closed network, give its exchangers a port of their own "
             "with delivery.mx_port.",
         )
+    if settings.testing.movable_clock and not _is_closed(settings):
+        yield Problem(
+            "testing.movable_clock",
+            "testing.movable_clock lets anybody with a key move time, which is for tests alone. Set it to false; in a "
+            "closed network of tests, set delivery.resolvers to loopback addresses and delivery.mx_port to another "
+            "port than 25.",
+        )
     if settings.webhooks.allow_private_addresses:
         yield Problem(
             "webhooks.allow_private_addresses",
@@ -149,6 +163,19 @@ def _directory(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "data.directory", f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
         )
+
+
+def _is_closed(settings: Settings) -> bool:
+    """Tell whether mail can only go to a simulated internet: with a DNS of this machine, and to no port of others."""
+    delivery = settings.delivery
+    local = all(_is_loopback(split_endpoint(text, 53)[0]) for text in delivery.resolvers)
+    return (
+        delivery.route is RouteKind.MX
+        and not delivery.routes
+        and delivery.mx_port != _SMTP_PORT
+        and bool(delivery.resolvers)
+        and local
+    )
 
 
 def _is_loopback(host: str) -> bool:

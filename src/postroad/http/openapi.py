@@ -39,8 +39,8 @@ Authenticate with an API key: `Authorization: Bearer pr_…`. Times are RFC 3339
 changes something: repeating it is then safe for 72 hours.
 
 With a test key nothing leaves the server. The mailboxes of `simulator.test` then give every outcome without any set-up:
-`delivered@`, `bounced@`, `deferred@`, `greylisted@`, `mailboxfull@`, `suppressed@`, `complained@` and others; a label, as
-in `bounced+abc@`, tells your tests apart.
+`delivered@`, `bounced@`, `deferred@`, `greylisted@`, `mailboxfull@`, `suppressed@`, `complained@` and others; a label,
+as in `bounced+abc@`, tells your tests apart.
 """
 
 _HEADERS: Json = {

@@ -29,6 +29,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The method does not fit this resource"),
     "conflict": (409, "The state of the resource does not allow this"),
     "too_many_webhooks": (409, "The project has all the webhooks it may have"),
+    "clock_fixed": (409, "The clock of this server cannot be moved"),
     "already_exists": (409, "It exists already"),
     "force_required": (409, "This needs to be forced"),
     "idempotency_in_flight": (409, "A request with this Idempotency-Key is still being worked on"),

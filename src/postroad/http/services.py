@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -25,6 +26,52 @@ from postroad.store.wakeup import WakeUp
 
 Recompose = Callable[[ProjectId, DeliveryId], Awaitable[bytes]]
 """Gives the exact octets of a delivery, checked against the digest of what was sent; raises `Refused`."""
+
+
+class Time(Protocol):
+    """What time it is, and how far the clock was moved ahead; see `postroad.app.timekeeping`."""
+
+    @property
+    def now(self) -> str:
+        """RFC 3339."""
+        ...
+
+    @property
+    def ahead_s(self) -> float:
+        """Since the start of the server."""
+        ...
+
+    @property
+    def movable(self) -> bool:
+        """Whether it may be moved."""
+        ...
+
+    @property
+    def stops(self) -> int:
+        """How often a jump stopped on its way."""
+        ...
+
+    @property
+    def left_s(self) -> float:
+        """What is left of a jump that took too long."""
+        ...
+
+
+class Timekeeping(Protocol):
+    """Tells the time, and moves it where that is allowed."""
+
+    @property
+    def ahead(self) -> int:
+        """How far the clock was moved, in microseconds."""
+        ...
+
+    def shown(self) -> Time:
+        """Return what time it is."""
+        ...
+
+    async def advance(self, by_s: float, *, at_once: bool = False) -> Time:
+        """Move the clock ahead; raises `Refused` where that is not allowed."""
+        ...
 
 
 @dataclass(slots=True)
@@ -65,6 +112,7 @@ class Services:
     guard: Guard
     sites: Sites
     suspensions: Suspensions
+    time: Timekeeping
     token_key: bytes
     """Seals the tokens of unsubscribe links."""
     due: WakeUp

@@ -97,6 +97,8 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """Names this run of the node: a lease of another run is nobody's."""
     duration: int
     """Microseconds until the lease lapses."""
+    ahead: int = 0
+    """Microseconds by which the node's clock was moved ahead of the time by which leases are counted; for tests."""
 
 
 CRASH_BACKOFF = 15 * MINUTE

@@ -34,7 +34,7 @@ class Foresight:
         for one in new:
             if one.message.send_at is None:
                 for delivery in one.deliveries:
-                    lease = first_lease(one, delivery, at, Instant(at + hold.duration))
+                    lease = first_lease(one, delivery, at, Instant(at - hold.ahead + hold.duration))
                     self._begun[delivery.id] = asyncio.ensure_future(self._quietly(lease))
 
     def claim(self, lease: Lease) -> "asyncio.Task[Finished | None] | None":

@@ -105,6 +105,15 @@ class Sending:
         """How many deliveries are leased and not settled."""
         return self._in_hand.total
 
+    def moved(self, ahead: int) -> None:
+        """Know that the clock was moved ahead, by so much in all; leases go on by the time that was not."""
+        self._taking.hold = msgspec.structs.replace(self._taking.hold, ahead=ahead)
+        self._due.ring()
+
+    def finds_room_at(self) -> Instant | None:
+        """Return when what is due and found no room may find it by time alone."""
+        return self._taking.finds_room_at()
+
     async def run(self) -> None:
         """Take and send what is due until `stop`."""
         self._ended = asyncio.get_running_loop().create_future()
@@ -260,7 +269,7 @@ class Sending:
 
     def _before_dot(self, lease: Lease) -> bool:
         """Say whether the final dot may be written under this lease, and note it if so."""
-        if self._clock.now() > lease.until - self._dot_margin:
+        if self._clock.now() - self._taking.hold.ahead > lease.until - self._dot_margin:
             return False
         self._journal.dot(lease.delivery_id, lease.attempt)
         return True
@@ -332,18 +341,18 @@ class Sending:
         return bool(await self._reclaim(own=False))
 
     async def _reclaim(self, *, own: bool) -> list[tuple[Lease, str]]:
-        settings = self._settings
+        hold, now = self._taking.hold, self._clock.now()
         taken = await self._database.write(
             lambda connection: deliveries.reclaim(
                 connection,
-                now=self._clock.now(),
-                hold=settings.hold,
+                now=now,
+                hold=hold,
                 limit=_BATCH,
                 own=own,
             )
         )
         self._in_hand.take([lease for lease, _ in taken])
-        ours = settings.hold.node
+        ours = hold.node
         await asyncio.gather(*[self._settle_left(lease, ours=holder == ours) for lease, holder in taken])
         return taken
 

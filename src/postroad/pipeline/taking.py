@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from postroad.model.clock import SECOND, Clock, Instant
+from postroad.model.clock import SECOND, Clock, Instant, after
 from postroad.model.delivery import Hold, Lease
 from postroad.pipeline.in_hand import InHand
 from postroad.pipeline.shaping.shaping import Shaping
@@ -42,6 +42,7 @@ class Taking:
         self._database = database
         self._clock = clock
         self._settings = settings
+        self.hold = settings.hold
         self._turns = Turns(shaping, suspensions, clock)
         self._next_at: Instant | None = None
         self.in_hand = InHand(settings.concurrency, shaping, suspensions, clock)
@@ -57,7 +58,7 @@ class Taking:
         request = deliveries.LeaseRequest(
             now=self._clock.now(),
             limit=limit,
-            hold=self._settings.hold,
+            hold=self.hold,
             choose=lambda: self._turns.choose(time.monotonic()),
         )
         taken = await self._database.write(lambda connection: deliveries.take(connection, request))
@@ -74,9 +75,14 @@ class Taking:
         left_s = min([wait / SECOND for wait in waits if wait is not None], default=idle_s)
         return min(max(left_s, 0.001), idle_s)
 
+    def finds_room_at(self) -> Instant | None:
+        """Return when what is due and found no room may find it by time alone."""
+        wait = self._turns.wait_us(time.monotonic())
+        return None if wait is None else after(self._clock.now(), wait)
+
     def offer(self, count: int, new: Sequence[NewMessage]) -> Hold | None:
         """Return the hold under which mail may be leased as it is accepted, or None when there is no room."""
-        return self._settings.hold if self.in_hand.promise(count, new, time.monotonic()) else None
+        return self.hold if self.in_hand.promise(count, new, time.monotonic()) else None
 
     async def hand_back(self, leases: Sequence[Lease]) -> None:
         """Give back what was leased while the server began to stop."""

@@ -97,6 +97,12 @@ def last_seq(connection: Connection, project: ProjectId | None = None) -> int:
     return connection.execute(statement).scalar() or 0
 
 
+def newest(connection: Connection) -> Instant | None:
+    """Return the time of the last event; None when there is none."""
+    found = connection.execute(select(events.c.at).order_by(events.c.seq.desc()).limit(1)).scalar()
+    return None if found is None else Instant(found)
+
+
 def _event(row: Any) -> Event:
     data: dict[str, object] = {}
     if row.message_id is not None:

@@ -118,7 +118,8 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer
     suppressed = find_suppressed(
         connection, [(a.project_id, fold(d.recipient)) for a in acceptances for m in a.messages for d in m.deliveries]
     )
-    clock = engines.now(connection, acceptances[0].at) if any(a.hold is not None for a in acceptances) else None
+    moments = [Instant(a.at - a.hold.ahead) for a in acceptances if a.hold is not None]
+    clock = engines.now(connection, moments[0]) if moments else None
     rows = _Rows(suppressed, clock)
     answers: list[Answer | Refused | None] = []
     taken: dict[tuple[str, str, str], tuple[bytes, Answer]] = _kept(connection, acceptances)

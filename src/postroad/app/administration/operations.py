@@ -6,6 +6,7 @@ from typing import Final
 
 from postroad.app.administration import (
     accounts,
+    clock,
     guarding,
     hooks,
     inbound_mail,
@@ -26,6 +27,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = MappingProxyType(
     {
         **installation.OPERATIONS,
         **accounts.OPERATIONS,
+        **clock.OPERATIONS,
         **sending_domains.OPERATIONS,
         **sites.OPERATIONS,
         **mail.OPERATIONS,

@@ -12,6 +12,7 @@ from litestar import Controller
 
 from postroad.http.api.blobs import BlobsController
 from postroad.http.api.changes import ChangesController
+from postroad.http.api.clock import ClockController
 from postroad.http.api.domains import DomainsController
 from postroad.http.api.events import EventsController
 from postroad.http.api.guard import GuardController
@@ -45,5 +46,6 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     StreamsController,
     KeysController,
     ProjectController,
+    ClockController,
     MetaController,
 )

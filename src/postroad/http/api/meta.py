@@ -5,6 +5,7 @@ from litestar import Controller, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from postroad.http.auth import LOCAL, PUBLIC, GivenServices
+from postroad.model.clock import SECOND
 from postroad.model.errors import Unavailable
 
 
@@ -13,6 +14,8 @@ class Health(msgspec.Struct, frozen=True):
 
     status: str
     reasons: list[str] = []
+    clock_ahead_s: float | msgspec.UnsetType = msgspec.UNSET
+    """How far the clock was moved ahead; only where it was."""
 
 
 class MetaController(Controller):
@@ -21,9 +24,10 @@ class MetaController(Controller):
     tags = ("Server",)
 
     @get("/healthz", opt=PUBLIC, summary="Tell whether the process is alive", sync_to_thread=False)
-    def health(self) -> Health:
+    def health(self, services: GivenServices) -> Health:
         """Answer as long as the event loop turns."""
-        return Health("ok")
+        ahead = services.time.ahead
+        return Health("ok", clock_ahead_s=round(ahead / SECOND, 3) if ahead else msgspec.UNSET)
 
     @get("/readyz", opt=PUBLIC, summary="Tell whether the server takes work")
     async def readiness(self, services: GivenServices) -> Response[Health]:

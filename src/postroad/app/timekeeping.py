@@ -1,0 +1,176 @@
+"""Time that can be moved ahead, for tests of an integration: five days of retries are watched in a minute.
+
+A jump goes from one due thing to the next: the clock is moved to when the next delivery or webhook is due, what is due
+is carried through, and so on until the time that was asked for. So every attempt is made at its own time, and not all
+of them at the end. Leases, sockets and rate buckets stay with the machine's time: nothing in flight lapses by a jump.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from postroad.model.clock import SECOND, Clock, Instant, after, to_rfc3339
+from postroad.model.errors import Refused, Unavailable
+from postroad.store import Connection, deliveries, events, pushes
+from postroad.store.database import Database
+from postroad.store.wakeup import WakeUp
+
+_log = structlog.get_logger("postroad.clock")
+_LONGEST_S: Final = 60.0
+"""How long one jump may take; what is left of it is told, and asked for again."""
+_PATIENCE_S: Final = 10.0
+"""How long one stop waits for mail in flight; a slow peer does not hold time up."""
+_BREATH_S: Final = 0.01
+_QUIET_S: Final = 0.1
+MOST: Final = 366 * 24 * 3600
+"""Most seconds of one jump."""
+
+
+class MovableClock:
+    """The machine's time, and how far it was moved ahead. It never goes back."""
+
+    def __init__(self, ahead: int = 0) -> None:
+        self.ahead = ahead
+
+    def now(self) -> Instant:
+        """Return the current instant."""
+        return Instant(time.time_ns() // 1000 + self.ahead)
+
+
+class Mover(Protocol):
+    """The delivery role, as far as time concerns it."""
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries are under way."""
+        ...
+
+    def moved(self, ahead: int) -> None:
+        """Know that the clock was moved."""
+        ...
+
+    def finds_room_at(self) -> Instant | None:
+        """Return when what is due and found no room may find it by time alone."""
+        ...
+
+
+class Time(msgspec.Struct, frozen=True, kw_only=True):
+    """What time it is, and how far it was moved."""
+
+    now: str
+    ahead_s: float
+    """How far the clock was moved ahead of the machine's, since the start of the server."""
+    movable: bool
+    stops: int = 0
+    """How many times the jump stopped on its way for what was due."""
+    left_s: float = 0
+    """What is left of the jump, when it took too long: ask for it again."""
+
+
+class Timekeeper:
+    """Tells the time, and moves it where that is allowed."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        database: Database,
+        sending: Mover,
+        *,
+        told: WakeUp,
+        rounds: Sequence[Callable[[], Awaitable[object]]] = (),
+    ) -> None:
+        """Take the clock, who waits for it, and the rounds that are made after a jump."""
+        self._clock = clock
+        self._database = database
+        self._sending = sending
+        self._told = told
+        self._rounds = tuple(rounds)
+        self._moving = asyncio.Lock()
+
+    @property
+    def ahead(self) -> int:
+        """How far the clock was moved, in microseconds."""
+        return self._clock.ahead if isinstance(self._clock, MovableClock) else 0
+
+    def shown(self, *, stops: int = 0, left: int = 0) -> Time:
+        """Return what time it is."""
+        return Time(
+            now=to_rfc3339(self._clock.now()),
+            ahead_s=round(self.ahead / SECOND, 6),
+            movable=isinstance(self._clock, MovableClock),
+            stops=stops,
+            left_s=round(left / SECOND, 6),
+        )
+
+    async def advance(self, by_s: float, *, at_once: bool = False) -> Time:
+        """Move the clock ahead, stopping for all that is due on the way, or `at_once`.
+
+        Raises:
+            Refused: `clock_fixed`, this server's clock cannot be moved; or the span is none.
+            Unavailable: the clock is being moved already.
+        """
+        clock = self._clock
+        if not isinstance(clock, MovableClock):
+            raise Refused(
+                "clock_fixed",
+                "The clock of this server cannot be moved; it can in `postroad dev`, and with testing.movable_clock.",
+            )
+        if not 0 < by_s <= MOST:
+            raise Refused.field("/by_s", f"A jump is longer than 0 and at most {MOST} seconds.")
+        if self._moving.locked():
+            raise Unavailable("clock_moving", "The clock is being moved already.", retry_after_s=1)
+        async with self._moving:
+            target, stops = after(clock.now(), int(by_s * SECOND)), 0
+            deadline_s = time.monotonic() + _LONGEST_S
+            while not at_once and (stop := await self._next()) is not None and stop < target:
+                if time.monotonic() > deadline_s:
+                    return self.shown(stops=stops, left=target - clock.now())
+                self._move(clock, stop)
+                await self._quiet()
+                stops += 1
+            self._move(clock, target)
+            await self._quiet()
+            await self._make_rounds()
+            _log.info("clock_moved", now=to_rfc3339(clock.now()), stops=stops)
+            return self.shown(stops=stops)
+
+    def _move(self, clock: MovableClock, to: Instant) -> None:
+        clock.ahead += max(0, to - clock.now())
+        self._sending.moved(clock.ahead)
+        self._told.ring()
+
+    async def _next(self) -> Instant | None:
+        """Return when the next thing is due that is not due yet."""
+        now = self._clock.now()
+
+        def ask(connection: Connection) -> list[Instant | None]:
+            return [deliveries.next_due(connection, now), pushes.next_turn(connection, now=now)]
+
+        found = [*await self._database.read(ask), self._sending.finds_room_at()]
+        return min((at for at in found if at is not None and at > now), default=None)
+
+    async def _quiet(self) -> None:
+        """Wait until what has become due was carried through, or stands still."""
+        patience_s, quiet_since = time.monotonic() + _PATIENCE_S, time.monotonic()
+        while time.monotonic() < patience_s and time.monotonic() - quiet_since < _QUIET_S:
+            await asyncio.sleep(_BREATH_S)
+            if self._sending.in_hand:
+                quiet_since = time.monotonic()
+
+    async def _make_rounds(self) -> None:
+        for make in self._rounds:
+            try:
+                await make()
+            except Unavailable as error:
+                _log.warning("round_waits", reason=error.code)
+
+
+async def clock_of(database: Database) -> MovableClock:
+    """Return a movable clock that does not go behind what was written under one that had been moved."""
+    newest = await database.read(events.newest)
+    ahead = 0 if newest is None else newest - time.time_ns() // 1000
+    return MovableClock(max(0, ahead))
