@@ -1,6 +1,7 @@
 """From the settings and the files of limits to the shaping of all sites, read again when a file changes."""
 
 import asyncio
+import datetime as dt
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,12 @@ import structlog
 from postroad.app.node import Node
 from postroad.config import Settings
 from postroad.features.queue import NewSuspension, Suspending
-from postroad.model.clock import Clock, Instant
+from postroad.model.clock import Clock, Instant, from_datetime
 from postroad.model.suspension import ANY, SuspensionCause
 from postroad.model.traffic import Traffic
 from postroad.pipeline.shaping.limits import Book, FlawedLimitsError, Limits, Section, read_book, shipped
 from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.shaping.warming import WarmUp
 
 _log = structlog.get_logger("postroad.shaping")
 _SHIPPED = "the limits that ship"
@@ -36,7 +38,9 @@ def shaping_of(settings: Settings, projects: Mapping[str, str], clock: Clock, no
     Raises:
         UnusableLimits: the user's file is not there, flawed, or names a project that there is not.
     """
-    return Shaping(book_of(settings, projects), clock=clock, chance=random.random, node=node.name)
+    return Shaping(
+        book_of(settings, projects), clock=clock, chance=random.random, node=node.name, warm_ups=_warm_ups(settings)
+    )
 
 
 def book_of(settings: Settings, projects: Mapping[str, str]) -> Book:
@@ -50,6 +54,15 @@ def book_of(settings: Settings, projects: Mapping[str, str]) -> Book:
     except FlawedLimitsError as flawed:
         raise UnusableLimits(f"shaping.file cannot be used:\n{flawed}") from flawed
     return Book(book.floor, book.all, _identified(path, book.projects, projects), book.pools)
+
+
+def _warm_ups(settings: Settings) -> dict[str, WarmUp]:
+    """Return the warm-up of this server's address, if it is new."""
+    text = settings.shaping.warm_up_since
+    if text is None:
+        return {}
+    first = dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
+    return {"": WarmUp(from_datetime(first), settings.shaping.warm_up_messages)}
 
 
 def _floor(settings: Settings) -> Limits:

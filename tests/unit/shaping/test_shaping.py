@@ -4,7 +4,7 @@ import pytest
 
 from leases import make_lease
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.clock import HOUR, MINUTE, SECOND, Instant
+from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant
 from postroad.model.delivery import State
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.shaping import Flow, Pin, What
@@ -13,6 +13,7 @@ from postroad.model.traffic import Measure, Traffic
 from postroad.model.verdict import Verdict
 from postroad.pipeline.shaping.limits import Limits, read_book
 from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.shaping.warming import WarmUp
 from stores import START, StillClock
 
 MAIL, NEWS = StreamKind.TRANSACTIONAL, StreamKind.BROADCAST
@@ -301,3 +302,48 @@ def test_new_connections_are_counted_by_the_minute():
     assert site.wait_s() == pytest.approx(30.0)
     assert not site.may_dial(29.0)
     assert site.may_dial(31.0)
+
+
+# --- warm-up ---------------------------------------------------------------------------------------------------------
+
+
+def warming(clock, part=1):
+    since = Instant(START // DAY * DAY)
+    shaping = Shaping(read_book([], Limits()), clock=clock, chance=lambda: 0.0, warm_ups={"": WarmUp(since, (2, 5))})
+    shaping.divide(0, part)
+    return shaping
+
+
+def test_a_new_address_sends_a_little_more_each_day_until_it_is_warm(clock):
+    shaping = warming(clock)
+    site = shaping.site("mx.test")
+    rooms = []
+    for _ in range(3):
+        rooms.append(site.room(MAIL, "prj_1", clock.now(), 0.0))
+        hear(shaping, GOOD)
+    assert rooms == [2, 1, 0]
+    assert shaping.changes[0].sentence == "Warming up: 2 messages may go there today."
+    wait = site.wait_us(MAIL, clock.now(), 0.0)
+    assert (clock.now() + wait) % DAY == 0
+    clock.pass_by(wait)
+    assert site.room(MAIL, "prj_1", clock.now(), 0.0) == 5
+    clock.pass_by(DAY)
+    assert site.room(MAIL, "prj_1", clock.now(), 0.0) == 64
+
+
+def test_what_was_sent_today_survives_a_restart(clock):
+    before = warming(clock)
+    hear(before, GOOD)
+    after = warming(clock)
+    after.recall(before.changed())
+    assert after.site("mx.test").room(MAIL, "prj_1", clock.now(), 0.0) == 1
+
+
+def test_what_was_not_sent_does_not_count(clock):
+    shaping = warming(clock)
+    hear(shaping, an_attempt(phase=Phase.CONNECT, trouble=Trouble.HANDED_BACK))
+    assert shaping.site("mx.test").room(MAIL, "prj_1", clock.now(), 0.0) == 2
+
+
+def test_nodes_share_the_day(clock):
+    assert warming(clock, 2).site("mx.test").room(MAIL, "prj_1", clock.now(), 0.0) == 1

@@ -9,6 +9,7 @@ from postroad.model.shaping import Flow
 from postroad.model.stream import StreamKind
 from postroad.pipeline.shaping.breaker import Breaker
 from postroad.pipeline.shaping.site import Site, Slowness
+from postroad.pipeline.shaping.warming import Day
 
 _NEVER: Final = Instant(0)
 
@@ -38,6 +39,9 @@ class SiteMemory(msgspec.Struct, frozen=True, omit_defaults=True):
     slow_connections: int | None = None
     slow_per_minute: float | None = None
     slow_rule: str = ""
+    day: int = 0
+    sent: int = 0
+    """Messages of that day, while the address is warmed up."""
 
     @property
     def trouble(self) -> int:
@@ -57,12 +61,15 @@ def remember(site: Site) -> SiteMemory:
         None if slow is None else slow.connections,
         None if slow is None else slow.per_minute,
         "" if slow is None else slow.rule,
+        site.day.number,
+        site.day.sent,
     )
 
 
 def recall(site: Site, memory: SiteMemory) -> None:
     """Bring a new site to where it was when it was written down."""
     site.breaker = _breaker(memory.breaker)
+    site.day = Day(memory.day, memory.sent)
     for kind, each in memory.kinds.items():
         controller = site.kind(kind)
         controller.window = max(min(each.window, site.connections), 1)

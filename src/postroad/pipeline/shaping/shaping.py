@@ -15,6 +15,7 @@ from postroad.pipeline.shaping.limits import Book, Limits, with_limits
 from postroad.pipeline.shaping.memory import SiteMemory, recall, remember
 from postroad.pipeline.shaping.signals import Signal, signal_of
 from postroad.pipeline.shaping.site import Site, Slowness
+from postroad.pipeline.shaping.warming import WarmUp
 
 _SITES: Final = 50_000
 _DOMAINS: Final = 50_000
@@ -38,8 +39,17 @@ class Suspend(Protocol):
 class Shaping:
     """The sites, made as they are met, and where domains were last found to belong."""
 
-    def __init__(self, book: Book, *, clock: Clock, chance: Callable[[], float], node: str = "") -> None:
-        """Begin with limits and nothing known."""
+    def __init__(
+        self,
+        book: Book,
+        *,
+        clock: Clock,
+        chance: Callable[[], float],
+        node: str = "",
+        warm_ups: Mapping[str, WarmUp] | None = None,
+    ) -> None:
+        """Begin with limits and nothing known; `warm_ups` are those of new addresses, by pool ("": the only one)."""
+        self._warm_ups = warm_ups or {}
         self._book = book
         self._clock = clock
         self._chance = chance
@@ -112,6 +122,7 @@ class Shaping:
         site = Site(name, Limits(), self, pins={})
         self._sites[name] = site
         self._set(site)
+        site.warm_up = self._warm_ups.get(name.partition("@")[2])
         site.kinds.clear()
         site.messages.tokens, site.dials.tokens = site.messages.rate, site.limits.connections_per_minute
         if (memory := self._memories.pop(name, None)) is not None:
@@ -175,6 +186,8 @@ class Shaping:
         """Learn from an attempt that was judged."""
         site.used_at = attempt.finished_at
         signal = signal_of(attempt, verdict.reason)
+        if site.warm_up is not None and signal is not Signal.NOTHING:
+            site.count(self._clock.now())
         controller = site.kind(kind)
         if signal is Signal.GOOD:
             site.good(controller)

@@ -10,6 +10,7 @@ from postroad.model.stream import StreamKind
 from postroad.pipeline.shaping.breaker import Breaker
 from postroad.pipeline.shaping.controller import Controller
 from postroad.pipeline.shaping.limits import Limits
+from postroad.pipeline.shaping.warming import Day, WarmUp, next_day
 
 _UNREACHABLE: Final = 5
 """Failures to get a conversation, in a row, that open the breaker."""
@@ -19,6 +20,7 @@ _STUMBLED_SHARE: Final = 4
 _AHEAD_S: Final = 2.0
 """How far ahead of its rate a site's mail is taken from the queue."""
 _WINDOW_S: Final = 1.0
+_BOUNDLESS: Final = 1 << 30
 _NEVER: Final = Instant(0)
 
 
@@ -89,6 +91,9 @@ class Site:
         self.busy = 0
         self.held = 0
         self.used_at: Instant = _NEVER
+        self.warm_up: WarmUp | None = None
+        self.day = Day()
+        self.part = part
         self.changed = False
         """Whether it must be written down again."""
         self._moved = 0
@@ -103,7 +108,7 @@ class Site:
 
     def set(self, limits: Limits, pins: Mapping[str, float], part: float, connections: int | None = None) -> None:
         """Take limits and pins; `connections` is this node's share of them where there are several nodes."""
-        self.limits = limits
+        self.limits, self.part = limits, part
         self.pinned = "connections" in pins
         self.connections = limits.connections if connections is None else connections
         self.rate = self.messages.rate = limits.messages_per_second * part
@@ -205,6 +210,8 @@ class Site:
         fresh = now_s - self._window_began_s < 2 * _WINDOW_S
         moved = max(self._moved, self._moved_before) if fresh else 0
         share = max(moved, window * _STUMBLED_SHARE if self.troubled else _SHARE)
+        if self.warm_up is not None:
+            share = min(share, self._left_today(self.warm_up, now))
         messages = self.messages
         by_rate = int(messages.tokens + (now_s - messages.at_s + _AHEAD_S) * messages.rate)
         return max(min(share, by_rate) - self.held, 0)
@@ -225,11 +232,24 @@ class Site:
         for each in (self.breaker, self.kind(kind).breaker):
             if each.flow is Flow.SUSPENDED and each.until > until:
                 until = each.until
+        if self.warm_up is not None and self._left_today(self.warm_up, now) <= self.held:
+            return next_day(now)
         self.messages.fill(now_s)
         by_rate = int((self.messages.wait_s() - _AHEAD_S) * SECOND)
         return max(until - now, by_rate, 0)
 
+    def _left_today(self, warm_up: WarmUp, now: Instant) -> int:
+        """Return how many messages a new address may still send today, of this node's part of them."""
+        cap = warm_up.cap(now)
+        return _BOUNDLESS if cap is None else max(int(cap * self.part), 1) - self.day.so_far(now)
+
     # What became of it
+
+    def count(self, now: Instant) -> None:
+        """Count a message against the day of a new address."""
+        if self.warm_up is not None and (cap := self.warm_up.cap(now)) is not None and self.day.count(now):
+            self._say(What.RAISED, f"Warming up: {cap} messages may go there today")
+        self.changed = True
 
     def good(self, controller: Controller) -> None:
         """Count a message that the site took, or answered for."""
