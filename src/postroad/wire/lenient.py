@@ -35,6 +35,7 @@ class Limits:
         octets: Of the whole; the rest is not read. What a report says stands before the copy of the message.
         header_octets: Of one header.
         header_count: Fields in one header.
+        field_octets: Of the value of one field.
         parts: Parts over all levels.
         depth: Levels of parts within parts, and of messages within messages.
         text_octets: Of one part's text, before decoding.
@@ -43,6 +44,7 @@ class Limits:
     octets: int = 2 * 1024 * 1024
     header_octets: int = 256 * 1024
     header_count: int = 1_000
+    field_octets: int = 32 * 1024
     parts: int = 200
     depth: int = 20
     text_octets: int = 256 * 1024
@@ -167,7 +169,9 @@ def _header(octets: bytes, limits: Limits) -> tuple[tuple[tuple[str, str], ...],
         else:
             fields.append((found[1].lower(), [found[2].strip()]))
         at = end
-    return tuple((name.decode("ascii"), _value(b" ".join(lines))) for name, lines in fields), octets[body_at:]
+    return tuple(
+        (name.decode("ascii"), _value(b" ".join(lines)[: limits.field_octets])) for name, lines in fields
+    ), octets[body_at:]
 
 
 def _value(octets: bytes) -> str:
