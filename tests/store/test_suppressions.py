@@ -11,7 +11,7 @@ from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.store import audit, events, suppressions
 from postroad.store.database import Database
-from postroad.store.messages import find_suppressed, suppression_reason
+from postroad.store.suppressed import find_suppressed, suppression_reason
 from postroad.store.suppressions import Filter, Put
 from stores import CountingMint, StillClock
 

@@ -28,7 +28,7 @@ from postroad.features.guard import Guard
 from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Lookup, Senders
 from postroad.features.sites import Sites
-from postroad.features.suppressions import Suppressions, Undoing
+from postroad.features.suppressions import Softening, Suppressions, Undoing
 from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
@@ -183,7 +183,14 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         queue=Queue(database, clock, mint, due=due.ring, told=told.ring),
         suspending=suspending,
         guard=Guard(
-            database, clock, mint, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
+            database,
+            clock,
+            mint,
+            settings.guard,
+            streams=streams,
+            changed=suspensions.refresh,
+            told=told.ring,
+            softening=Softening(database, clock, mint, settings.suppressions, told=told.ring),
         ),
         arrivals=arrivals,
         inbound=inbound,

@@ -27,6 +27,7 @@ from postroad.config.setting import (
     check_web_url,
 )
 from postroad.config.shaping import Shaping
+from postroad.config.suppressions import Suppressions
 from postroad.config.testing import Testing
 from postroad.config.tls import Tls
 
@@ -342,6 +343,7 @@ class Settings(msgspec.Struct, frozen=True):
     return_path: ReturnPath = ReturnPath()
     exchange: Exchange = Exchange()
     guard: Guard = Guard()
+    suppressions: Suppressions = Suppressions()
     shaping: Shaping = Shaping()
     retention: Retention = Retention()
     webhooks: Webhooks = Webhooks()

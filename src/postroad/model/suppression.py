@@ -44,6 +44,10 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     """Where the mail went, of what was put there automatically."""
     incident: str | None = None
     """Names all that the same rule put on lists at the same site in one stretch of time, so that it can be undone."""
+    probe_at: Instant | None = None
+    """When it lets one delivery through, to see whether the cause has passed; None: never, or one is under way."""
+    probe_delivery: str | None = None
+    """The delivery that was let through."""
 
 
 def fold(address: str) -> str:

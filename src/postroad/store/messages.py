@@ -15,14 +15,12 @@ from postroad.model.delivery import CRASH_BACKOFF, Hold, Lease, State
 from postroad.model.errors import Refused
 from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
-from postroad.model.message import Message, Role
-from postroad.model.reason import Action, Class, Permanence, Reason, Scope
-from postroad.model.suppression import WHOLE_PROJECT, Cause, fold
+from postroad.model.message import Message, Mode, Role
+from postroad.model.reason import Reason
+from postroad.model.suppression import fold
 from postroad.store import bulk, engines, events
 from postroad.store.schema import attempts, blob_uses, deliveries, idempotency_keys, message_labels, messages
-
-Suppressed = dict[tuple[str, str], list[tuple[str, str, Instant | None]]]
-"""By project and folded address: scope, cause and end of each suppression."""
+from postroad.store.suppressed import Suppressed, find_suppressed, send_probes, suppression_reason
 
 
 class NewDelivery(msgspec.Struct, frozen=True):
@@ -139,48 +137,14 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> list[Answer
     return [answer for answer in answers if answer is not None]
 
 
-def find_suppressed(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Suppressed:
-    """Return the suppressions of the given (project, folded address) pairs."""
-    if not bulk.run(connection, "SELECT 1 FROM suppressions LIMIT 1"):
-        return {}
-    found: Suppressed = {}
-    for project in {project for project, _ in wanted}:
-        addresses = sorted({address for owner, address in wanted if owner == project})
-        for row in bulk.select_in(connection, _suppressed_text, addresses, before=(project,)):
-            found.setdefault((project, row[0]), []).append((row[1], row[2], row[3]))
-    return found
-
-
-_suppressed_text = (
-    "SELECT folded, scope, cause, expires_at FROM suppressions WHERE project_id = ? AND folded IN (:values)"
-)
-
-
-def suppression_reason(
-    suppressed: Suppressed, project: str, recipient: str, stream: str, now: Instant
-) -> Reason | None:
-    """Return why this recipient gets no mail of this stream, or None."""
-    for scope, cause, expires_at in suppressed.get((project, fold(recipient)), ()):
-        if scope in (WHOLE_PROJECT, stream) and (expires_at is None or expires_at > now):
-            where = "for the whole project" if scope == WHOLE_PROJECT else f"for the stream {scope}"
-            return Reason(
-                cls=Class.SUPPRESSED,
-                permanence=Permanence.PERMANENT,
-                scope=Scope.RECIPIENT,
-                action=Action.NONE,
-                rule=f"suppression.{Cause(cause).value}",
-                detail=f"The address is on the suppression list {where} ({cause}).",
-                evidence={"scope": scope, "cause": cause},
-            )
-    return None
-
-
 class _Rows:
     """The rows of one transaction, gathered so that each table gets few statements."""
 
     def __init__(self, suppressed: Suppressed, clock: Instant | None) -> None:
         """Take what is suppressed, and the instant from which leases count."""
         self._suppressed = suppressed
+        self._probes: dict[str, str] = {}
+        self._probed_at: Instant | None = None
         self._clock = clock
         self.messages: list[bulk.Row] = []
         self.deliveries: list[bulk.Row] = []
@@ -205,7 +169,16 @@ class _Rows:
     ) -> AcceptedDelivery:
         m, at, hold = new.message, acceptance.at, acceptance.hold
         due = m.send_at if m.send_at is not None and m.send_at > at else at
-        reason = suppression_reason(self._suppressed, m.project_id, d.recipient, m.stream, at)
+        self._probed_at = at
+        reason = suppression_reason(
+            self._suppressed,
+            m.project_id,
+            d.recipient,
+            m.stream,
+            at,
+            delivery=d.id,
+            probes=self._probes if m.mode is Mode.LIVE else None,
+        )
         state = State.SCHEDULED if due > at else State.QUEUED
         next_at: Instant | None = due
         held: bulk.Row = (0, None, None, None)
@@ -248,6 +221,8 @@ class _Rows:
         bulk.insert(connection, attempts, ("delivery_id", "number", "node", "started_at"), self.attempts)
         bulk.insert_new(connection, message_labels, _LABEL_COLUMNS, self.labels)
         bulk.insert(connection, blob_uses, ("sha256", "message_id"), self.blobs)
+        if self._probes and self._probed_at is not None:
+            send_probes(connection, self._probes, self._probed_at)
         events.append(connection, self.events)
 
 

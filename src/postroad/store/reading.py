@@ -370,6 +370,8 @@ def _suppression(row: Any) -> Suppression:
         note=row.note,
         site=row.site,
         incident=row.incident,
+        probe_at=row.probe_at,
+        probe_delivery=row.probe_delivery,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
 from postroad.model.event import EventType, NewEvent
-from postroad.model.ids import ProjectId
+from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.reason import Reason
 from postroad.model.reputation import BUCKET, Counts
 from postroad.model.suspension import Suspension
@@ -51,6 +51,11 @@ class End:
     attempts: int
     ended_at: Instant
     delivered: bool
+    delivery_id: DeliveryId
+    message_id: MessageId
+    recipient: str
+    kept_back_by: str | None
+    """The class of what kept it back last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,8 @@ def step(connection: Connection, limit: int) -> Step | None:
     )
     ends = bulk.run(
         connection,
-        "SELECT e.project_id, e.type, e.at, d.stream, d.domain, e.data, d.attempts, d.updated_at, d.state "
+        "SELECT e.project_id, e.type, e.at, d.stream, d.domain, e.data, d.attempts, d.updated_at, d.state, "
+        "d.id, d.message_id, d.recipient, d.reason_class "
         f"{joined} AND e.type IN ({', '.join('?' * len(_ENDS))}) ORDER BY e.seq",
         (before, last, *[kind.value for kind in _ENDS]),
     )
@@ -236,6 +242,10 @@ def _end(row: Sequence[Any]) -> End:
         attempts=row[6],
         ended_at=Instant(row[7]),
         delivered=row[8] == "delivered",
+        delivery_id=DeliveryId(row[9]),
+        message_id=MessageId(row[10]),
+        recipient=row[11],
+        kept_back_by=row[12],
     )
 
 

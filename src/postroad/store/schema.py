@@ -69,6 +69,7 @@ streams = Table(
 )
 
 _CAUSED = "incident IS NOT NULL"
+_PROBED = "probe_delivery IS NOT NULL"
 
 suppressions = Table(
     "suppressions",
@@ -90,8 +91,11 @@ suppressions = Table(
     Column("incident", Text),
     Column("reason_class", Text),
     Column("rule", Text),
+    Column("probe_at", BigInteger),  # these two: of what passes with time
+    Column("probe_delivery", Text),
     Index("ux_suppressions_address", "project_id", "folded", "scope", unique=True),
     Index("ix_suppressions_project", "project_id", "id"),  # list and export
+    Index("ix_suppressions_probes", "probe_delivery", sqlite_where=text(_PROBED), postgresql_where=text(_PROBED)),
     Index("ix_suppressions_incident", "incident", sqlite_where=text(_CAUSED), postgresql_where=text(_CAUSED)),  # undo
     Index(
         "ix_suppressions_origin",

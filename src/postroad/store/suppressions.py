@@ -62,6 +62,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 _NAMES = (
     "id", "project_id", "scope", "folded", "address", "cause", "author", "note", "evidence", "message_id",
     "delivery_id", "created_at", "expires_at", "site", "incident", "reason_class", "rule",
+    "probe_at", "probe_delivery",
 )  # fmt: skip
 _COLUMNS = ", ".join(_NAMES)
 _CHUNK = 64
@@ -137,6 +138,12 @@ def one(connection: Connection, project_id: ProjectId, suppression_id: Suppressi
         f"SELECT {_COLUMNS} FROM suppressions WHERE id = ? AND project_id = ?",  # noqa: S608 - names of ours
         (suppression_id, project_id),
     )
+    return _read(rows[0]) if rows else None
+
+
+def by_id(connection: Connection, suppression_id: SuppressionId) -> Suppression | None:
+    """Return an entry of whichever project."""
+    rows = bulk.run(connection, f"SELECT {_COLUMNS} FROM suppressions WHERE id = ?", (suppression_id,))  # noqa: S608 - names of ours
     return _read(rows[0]) if rows else None
 
 
@@ -298,7 +305,7 @@ def _row(entry: Suppression) -> bulk.Row:
         entry.id, entry.project_id, entry.scope, fold(entry.address), entry.address, entry.cause.value, entry.author,
         entry.note, evidence, entry.message_id, entry.delivery_id, entry.created_at, entry.expires_at,
         entry.site, entry.incident, None if entry.evidence is None else entry.evidence.cls.value,
-        None if entry.evidence is None else entry.evidence.rule,
+        None if entry.evidence is None else entry.evidence.rule, entry.probe_at, entry.probe_delivery,
     )  # fmt: skip
 
 
@@ -318,4 +325,6 @@ def _read(row: Sequence[Any]) -> Suppression:
         expires_at=row[12],
         site=row[13],
         incident=row[14],
+        probe_at=row[17],
+        probe_delivery=row[18],
     )

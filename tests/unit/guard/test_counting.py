@@ -7,7 +7,7 @@ from postroad.features.guard.counting import of_end
 from postroad.features.guard.weighing import weigh
 from postroad.model.clock import Instant
 from postroad.model.event import EventType
-from postroad.model.ids import ProjectId
+from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.reputation import Counts, Rate, Thresholds
 from postroad.store.reputation import End, Told, _Tried
@@ -30,7 +30,8 @@ def end(
     return End(
         project_id=ProjectId("prj_1"), kind=kind, at=Instant(1), stream="broadcast", domain="a.test",
         told=Told(reason, None if phase is None else _Tried(phase)), attempts=attempts, ended_at=Instant(1),
-        delivered=delivered,
+        delivered=delivered, delivery_id=DeliveryId("dlv_1"), message_id=MessageId("msg_1"), recipient="ann@a.test",
+        kept_back_by=None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import structlog
 from postroad.config.guard import Guard as Settings
 from postroad.features.guard.counting import Key, counted
 from postroad.features.guard.weighing import PROJECT, REMEDIES, Finding, weigh
+from postroad.features.suppressions import Softening
 from postroad.model.clock import HOUR, Clock, Instant
 from postroad.model.errors import Flaw, Refused, Unavailable
 from postroad.model.event import EventType, NewEvent
@@ -90,8 +91,14 @@ class Guard:
         streams: Streams,
         changed: Callable[[], Awaitable[None]],
         told: Callable[[], None],
+        softening: Softening | None = None,
     ) -> None:
-        """Build the guard; `changed` lets the road see what is suspended, `told` follows on events."""
+        """Build the guard.
+
+        `changed` lets the road see what is suspended, `told` follows on events; `softening` hears of the same ends of
+        deliveries.
+        """
+        self._softening = softening
         self._database = database
         self._clock = clock
         self._mint = mint
@@ -102,10 +109,12 @@ class Guard:
 
     async def run(self) -> None:
         """Follow the log every few seconds, until canceled."""
-        while self._settings.enabled:
+        while self._settings.enabled or self._softening is not None:
             try:
                 while await self.follow():
                     pass
+                if self._softening is not None:
+                    await self._softening.mend()
             except Unavailable:
                 _log.warning("guard_waits")
             await asyncio.sleep(_EVERY_S)
@@ -117,8 +126,10 @@ class Guard:
             return False
         counts = await self._bounded(counted(part))
         if await self._database.write(lambda c: store.count(c, part, counts)):
-            for project in sorted({key[0] for key in counts}):
+            for project in sorted({key[0] for key in counts}) if self._settings.enabled else ():
                 await self._weigh(ProjectId(project))
+            if self._softening is not None:
+                await self._softening.heard(part.ends)
         return True
 
     async def show(self, project_id: ProjectId) -> GuardShown:

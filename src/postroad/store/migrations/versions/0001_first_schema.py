@@ -447,6 +447,8 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text(), nullable=True),
         sa.Column("reason_class", sa.Text(), nullable=True),
         sa.Column("rule", sa.Text(), nullable=True),
+        sa.Column("probe_at", sa.BigInteger(), nullable=True),
+        sa.Column("probe_delivery", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["project_id"], ["projects.id"], name=op.f("fk_suppressions_project_id"), ondelete="CASCADE"
         ),
@@ -468,6 +470,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("incident IS NOT NULL"),
         )
         batch_op.create_index("ix_suppressions_project", ["project_id", "id"], unique=False)
+        batch_op.create_index(
+            "ix_suppressions_probes",
+            ["probe_delivery"],
+            unique=False,
+            sqlite_where=sa.text("probe_delivery IS NOT NULL"),
+            postgresql_where=sa.text("probe_delivery IS NOT NULL"),
+        )
         batch_op.create_index("ux_suppressions_address", ["project_id", "folded", "scope"], unique=True)
 
     op.create_table(
