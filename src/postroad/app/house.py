@@ -1,5 +1,6 @@
 """All parts of a server, as the roles and commands find them."""
 
+import contextlib
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from postroad.features.transport import Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.model.clock import Clock
+from postroad.model.errors import Unavailable
 from postroad.pipeline.intake import Intake
 from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.recompose import Recomposer
@@ -84,6 +86,8 @@ class House:
 
     async def close(self) -> None:
         """Give everything back that was opened."""
+        with contextlib.suppress(Unavailable):
+            await self.transport.flush()
         await self.egress.aclose()
         await self.policy_egress.aclose()
         self.database.close()

@@ -200,14 +200,9 @@ class Reach:
 
     def relay(self, key: str, route: RelayRoute, *, required: bool) -> Course:
         """Try the addresses that the system knows a relay by; it is our own, so any address will do."""
-        security, verify = route.security, route.verify
-        if required:
-            security, verify = (Security.TLS if security is Security.TLS else Security.STARTTLS), True
-        way = self._way(security, verify=verify, username=route.username, password=route.password)
-        if required:
-            way = replace(way, demand=Demand(TlsPolicy.REQUIRED))
 
         async def make(trip: Trip) -> Connection | None:
+            way = self._relay_way(route, required=required)
             addresses = await self._system_addresses(route)
             if isinstance(addresses, DnsTrouble):
                 trip.unresolved(addresses)
@@ -221,6 +216,13 @@ class Reach:
             return None
 
         return Course(key, make, _is_verified if required else _any)
+
+    def _relay_way(self, route: RelayRoute, *, required: bool) -> Way:
+        if not required:
+            return self._way(route.security, verify=route.verify, username=route.username, password=route.password)
+        security = Security.TLS if route.security is Security.TLS else Security.STARTTLS
+        way = self._way(security, verify=True, username=route.username, password=route.password)
+        return replace(way, demand=Demand(TlsPolicy.REQUIRED))
 
     async def _system_addresses(self, route: RelayRoute) -> list[str] | DnsTrouble:
         try:
