@@ -20,6 +20,7 @@ from postroad.http.openapi import documentation, encode
 from postroad.http.problems import STATUSES
 from postroad.model.provider import PROVIDERS
 from postroad.pipeline.deliver.reserved import MAILBOXES, Reserved
+from postroad.simulator import PROVIDERS
 from postroad.pipeline.shaping.limits import BOUNDS, Limits, read_book, shipped
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,10 @@ MAILBOXES_INTRODUCTION = (
     "`bounced+checkout-7@simulator.test` bounces too. Any other name bounces as unknown. None of them gets onto the "
     "suppression list, so that each can be used again and again. [How to test an integration](../how-to/test.md) shows "
     "their use."
+)
+PROVIDERS_INTRODUCTION = (
+    "`postroad simulate` runs these on this machine. Each takes mail for its domain at an address of its own in "
+    "127.42.0.0/16, with the DNS that leads there."
 )
 
 Named = TyperOption | TyperArgument
@@ -170,10 +175,12 @@ def errors_page() -> str:
 
 
 def simulator_page() -> str:
-    """Return the page of all reserved mailboxes."""
+    """Return the page of all reserved mailboxes and simulated providers."""
     lines = ["# Simulator", "", "## Reserved mailboxes", "", MAILBOXES_INTRODUCTION, ""]
     lines += ["| mailbox | what becomes of its mail | phase | answer |", "|---|---|---|---|"]
     lines += [f"| `{name}@` | {box.says} | {_where(box)} | {_answer(box)} |" for name, box in MAILBOXES.items()]
+    lines += ["", "## Providers", "", PROVIDERS_INTRODUCTION, "", "| domain | what it does |", "|---|---|"]
+    lines += [f"| `{provider.domain}` | {provider.says} |" for provider in PROVIDERS]
     return "\n".join([*lines, ""])
 
 

@@ -93,6 +93,6 @@ def _rows(providers: "list[Personality] | tuple[Personality, ...]") -> list[Oper
 
 def _endpoint(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or (":" in host and not host.startswith("[")):
         raise UsageFlawError(f"{text!r} is no host and port, such as 127.0.0.1:2526.")
     return host.strip("[]"), int(port)

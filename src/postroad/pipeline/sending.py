@@ -105,6 +105,11 @@ class Sending:
         """How many deliveries are leased and not settled."""
         return self._in_hand.total
 
+    @property
+    def running(self) -> bool:
+        """Whether the role is at work in this process."""
+        return self._ended is not None and not self._ended.done()
+
     def moved(self, ahead: int) -> None:
         """Know that the clock was moved ahead, by so much in all; leases go on by the time that was not."""
         self._taking.hold = msgspec.structs.replace(self._taking.hold, ahead=ahead)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from postroad.config import Settings, check_production, for_development, load
+from postroad.config import RouteKind, Settings, check_production, for_development, load
 
 KEY = base64.b64encode(bytes(32)).decode()
 
@@ -68,6 +68,15 @@ def test_a_certificate_and_its_key_go_together_and_can_be_read(unsafe, tmp_path)
         ({"delivery_allow_private_addresses": "true"}, "delivery.allow_private_addresses"),
         ({"webhooks_allow_private_addresses": "true"}, "webhooks.allow_private_addresses"),
         ({"domains_require_verified": "false"}, "domains.require_verified"),
+        ({"testing_movable_clock": "true"}, "testing.movable_clock"),
+        (
+            {"testing_movable_clock": "true", "delivery_resolvers": "127.0.0.1:5335"},
+            "testing.movable_clock",
+        ),
+        (
+            {"testing_movable_clock": "true", "delivery_resolvers": "192.0.2.1", "delivery_mx_port": "2525"},
+            "testing.movable_clock",
+        ),
     ],
 )
 def test_an_unsafe_setting_is_named(unsafe, changes, setting):
@@ -83,6 +92,7 @@ def test_an_unsafe_setting_is_named(unsafe, changes, setting):
         {"delivery_route": "relay", "delivery_relay_url": "smtp://relay.example.com"},
         {"delivery_allow_private_addresses": "true", "delivery_mx_port": "2525"},
         {"data_directory": "/nonexistent/data"},
+        {"testing_movable_clock": "true", "delivery_resolvers": "127.0.0.1:5335", "delivery_mx_port": "2525"},
     ],
 )
 def test_a_safe_variation_passes(unsafe, changes):
@@ -114,3 +124,23 @@ def test_in_development_nothing_leaves_the_machine(unsafe, safe, tmp_path):
     assert settings.delivery.hostname == "localhost"
     assert not settings.domains.require_verified
     assert settings.webhooks.allow_private_addresses
+
+
+def test_in_development_mail_goes_to_a_simulated_internet_where_the_settings_point_at_one(safe, tmp_path):
+    empty = tmp_path / "none.toml"
+    empty.touch()
+
+    def route(**changes):
+        environment = safe | {f"POSTROAD_DELIVERY_{name.upper()}": value for name, value in changes.items()}
+        return for_development(load(empty, environment)).delivery
+
+    simulated = route(resolvers="127.0.0.1:5335", mx_port="2525")
+    assert (simulated.route, simulated.allow_private_addresses) == (RouteKind.MX, True)
+    for changes in ({"resolvers": "127.0.0.1"}, {"mx_port": "2525"}, {"resolvers": "192.0.2.1", "mx_port": "2525"}):
+        captured = route(**changes)
+        assert (captured.route, captured.allow_private_addresses) == (RouteKind.CAPTURE, False)
+
+
+def test_in_development_the_clock_may_be_moved():
+    assert for_development(Settings()).testing.movable_clock
+    assert not Settings().testing.movable_clock

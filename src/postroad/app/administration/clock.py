@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from postroad.app.administration.operation import Answer, Nothing, Operation, operation
+from postroad.model.errors import Refused
 
 if TYPE_CHECKING:
     from postroad.app.house import House
@@ -25,7 +26,9 @@ async def show(house: "House", given: Nothing) -> Answer:
 
 
 async def advance(house: "House", given: Jump) -> Answer:
-    """Move the clock ahead."""
+    """Move the clock of the server that runs; a command that runs alone ends, and its clock with it."""
+    if not house.sending.running:
+        raise Refused("no_server", "No server that delivers runs on this data directory, so there is no clock to move.")
     return asdict(await house.time.advance(given.by_s, at_once=given.at_once))
 
 

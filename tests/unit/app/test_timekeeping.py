@@ -1,0 +1,134 @@
+"""The clock that tests move, and the jump that stops for what is due."""
+
+import pytest
+
+from postroad.app.timekeeping import MovableClock, Timekeeper, clock_of
+from postroad.model.clock import DAY, HOUR, SECOND, Instant, after
+from postroad.model.errors import Refused, Unavailable
+from postroad.store.wakeup import WakeUp
+
+
+class Hands:
+    """A delivery role that is free at the times it is given, and notes where the clock stood."""
+
+    def __init__(self, clock, *waits):
+        self.clock = clock
+        self.in_hand = 0
+        self.moves = []
+        self.ahead = 0
+        self.waits = [after(clock.now(), wait) for wait in waits]
+
+    def moved(self, ahead):
+        assert ahead >= self.ahead
+        self.ahead = ahead
+        self.moves.append(self.clock.now())
+
+    def finds_room_at(self):
+        return next((at for at in self.waits if at > self.clock.now()), None)
+
+
+class EmptyDatabase:
+    """A store where nothing is due."""
+
+    async def read(self, ask):
+        return []
+
+
+def keeper(clock, *waits, rounds=()):
+    hands, told = Hands(clock, *waits), WakeUp()
+    return Timekeeper(clock, EmptyDatabase(), hands, told=told, rounds=rounds), hands, told
+
+
+class FixedClock:
+    def now(self):
+        return Instant(1_700_000_000_000_000)
+
+
+async def test_a_jump_stops_for_everything_that_is_due_on_its_way():
+    clock = MovableClock()
+    timekeeper, hands, told = keeper(clock, HOUR, 5 * HOUR, 2 * DAY)
+    began = clock.now()
+    shown = await timekeeper.advance(DAY / SECOND)
+    assert shown.stops == 2
+    hours = [(at - began) / HOUR for at in hands.moves]
+    assert hours == pytest.approx([1, 5, 24], abs=0.01)
+    assert shown.ahead_s == pytest.approx(86_400, abs=60)
+    assert told.beat == 3
+    assert timekeeper.ahead == hands.ahead
+
+
+async def test_a_jump_at_once_stops_nowhere():
+    clock = MovableClock()
+    timekeeper, hands, _ = keeper(clock, HOUR)
+    assert (await timekeeper.advance(7200, at_once=True)).stops == 0
+    assert len(hands.moves) == 1
+
+
+async def test_the_rounds_are_made_after_a_jump_and_one_that_cannot_be_holds_up_none():
+    made = []
+
+    async def fails():
+        raise Unavailable("away", "The store is away.", retry_after_s=1)
+
+    async def works():
+        made.append(1)
+
+    timekeeper, _, _ = keeper(MovableClock(), rounds=(fails, works))
+    await timekeeper.advance(60)
+    assert made == [1]
+
+
+async def test_a_clock_that_is_not_for_tests_stands_fast():
+    timekeeper, _, _ = keeper(FixedClock())
+    with pytest.raises(Refused) as refused:
+        await timekeeper.advance(60)
+    assert refused.value.code == "clock_fixed"
+    assert not timekeeper.shown().movable
+    assert timekeeper.ahead == 0
+
+
+@pytest.mark.parametrize("by_s", [0, -1, 1e12, float("nan")])
+async def test_time_goes_forward_only_and_not_for_ever(by_s):
+    timekeeper, _, _ = keeper(MovableClock())
+    with pytest.raises(Refused):
+        await timekeeper.advance(by_s)
+
+
+async def test_two_do_not_move_the_clock_at_the_same_time():
+    refused = []
+
+    async def meanwhile():
+        with pytest.raises(Unavailable) as problem:
+            await timekeeper.advance(1)
+        refused.append(problem.value.code)
+
+    timekeeper, _, _ = keeper(MovableClock(), rounds=(meanwhile,))
+    await timekeeper.advance(60)
+    assert refused == ["clock_moving"]
+
+
+async def test_a_jump_that_takes_too_long_tells_what_is_left(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._LONGEST_S", -1.0)
+    timekeeper, _, _ = keeper(MovableClock(), HOUR)
+    shown = await timekeeper.advance(7200)
+    assert shown.left_s == pytest.approx(7200, abs=60)
+
+
+async def test_mail_in_flight_holds_time_up_only_for_a_while(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._PATIENCE_S", 0.05)
+    timekeeper, hands, _ = keeper(MovableClock())
+    hands.in_hand = 1
+    assert (await timekeeper.advance(60)).ahead_s == pytest.approx(60, abs=10)
+
+
+async def test_after_a_restart_time_goes_on_from_the_last_event():
+    class Ahead:
+        async def read(self, ask):
+            return after(MovableClock().now(), DAY)
+
+    class Empty:
+        async def read(self, ask):
+            return None
+
+    assert (await clock_of(Ahead())).ahead == pytest.approx(DAY, abs=60 * SECOND)
+    assert (await clock_of(Empty())).ahead == 0
