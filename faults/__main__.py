@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 
@@ -77,6 +78,7 @@ def _one(experiment: Experiment, engine: str, arguments: argparse.Namespace, say
 def main() -> int:
     """Run what was asked for; the exit status is 0 when every mark is passed and every control shows."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started and mounted is cleared away
     console = Console(width=140 if not sys.stdout.isatty() else None)
     if arguments.experiments == ["table"]:
         return table.write()
