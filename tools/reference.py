@@ -20,8 +20,8 @@ from postroad.http.openapi import documentation, encode
 from postroad.http.problems import STATUSES
 from postroad.model.provider import PROVIDERS
 from postroad.pipeline.deliver.reserved import MAILBOXES, Reserved
-from postroad.simulator import PROVIDERS
 from postroad.pipeline.shaping.limits import BOUNDS, Limits, read_book, shipped
+from postroad.simulator import PROVIDERS as SIMULATED
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -44,8 +44,8 @@ ERRORS_INTRODUCTION = (
     "`detail` and `errors` say in words what is wrong and where. The command line shows the same sentences."
 )
 MAILBOXES_INTRODUCTION = (
-    "With a test key, and with any key in `postroad dev`, the mailboxes of the reserved domain (`simulator.test`, or what "
-    "[`testing.reserved_domain`](settings.md) says) give these outcomes. A label is no part of the name: "
+    "With a test key, and with any key in `postroad dev`, the mailboxes of the reserved domain (`simulator.test`, or "
+    "what [`testing.reserved_domain`](settings.md) says) give these outcomes. A label is no part of the name: "
     "`bounced+checkout-7@simulator.test` bounces too. Any other name bounces as unknown. None of them gets onto the "
     "suppression list, so that each can be used again and again. [How to test an integration](../how-to/test.md) shows "
     "their use."
@@ -180,7 +180,7 @@ def simulator_page() -> str:
     lines += ["| mailbox | what becomes of its mail | phase | answer |", "|---|---|---|---|"]
     lines += [f"| `{name}@` | {box.says} | {_where(box)} | {_answer(box)} |" for name, box in MAILBOXES.items()]
     lines += ["", "## Providers", "", PROVIDERS_INTRODUCTION, "", "| domain | what it does |", "|---|---|"]
-    lines += [f"| `{provider.domain}` | {provider.says} |" for provider in PROVIDERS]
+    lines += [f"| `{provider.domain}` | {provider.says} |" for provider in SIMULATED]
     return "\n".join([*lines, ""])
 
 
