@@ -20,13 +20,13 @@ from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode, Role
 from postroad.model.reason import Class, Reason
 from postroad.model.suppression import fold
-from postroad.store import bulk
+from postroad.store import bulk, sites
 
 LIVE: Final = (State.SENDING, State.SCHEDULED, State.QUEUED, State.DEFERRED, State.HELD)
 """States of what is in the queue."""
 MOST_COUNTED: Final = 1_000_000
 """Deliveries of each kind that a count looks at."""
-LOOK: Final = 20_000
+LOOK: Final = 5_000
 """Deliveries that one page looks at."""
 
 
@@ -120,8 +120,8 @@ _COUNTED: Final = (
     "d.project_id, d.domain, d.folded, d.stream, d.state, d.reason_class, d.next_at, d.created_at, d.message_id"
 )
 _GROUPS: Final = {
-    Grouping.SITE: "coalesce(s.site, d.domain)",
-    Grouping.PROJECT: "coalesce(p.name, d.project_id)",
+    Grouping.SITE: "d.domain",
+    Grouping.PROJECT: "d.project_id",
     Grouping.DOMAIN: "d.domain",
     Grouping.STREAM: "d.stream",
     Grouping.STATE: "d.state",
@@ -173,13 +173,15 @@ def counts(
             connection,
             f"SELECT {_GROUPS[by]}, d.state, count(*), min(d.next_at), min(d.created_at) "  # noqa: S608 - texts of ours
             f"FROM (SELECT {_COUNTED} FROM deliveries d WHERE {section.condition}{_ordered(section)} LIMIT ?) AS d "
-            "LEFT JOIN domain_sites s ON s.domain = d.domain LEFT JOIN projects p ON p.id = d.project_id "
             f"WHERE TRUE{conditions} GROUP BY 1, 2",
             (most, *values),
         )
+        names = _names(connection, by, {row[0] for row in rows})
         complete = complete and not _longer(connection, section, most)
-        for name, state, count, next_at, created_at in rows:
-            states.setdefault(name, {})[State(state)] = count
+        for raw, state, count, next_at, created_at in rows:
+            name = names.get(str(raw), str(raw))
+            into = states.setdefault(name, {})
+            into[State(state)] = into.get(State(state), 0) + count
             known = times.get(name, (None, created_at))
             due = next_at if section.key == "next_at" else None
             times[name] = (min([t for t in (known[0], due) if t is not None], default=None), min(known[1], created_at))
@@ -188,6 +190,16 @@ def counts(
         for name, found in states.items()
     ]
     return sorted(groups, key=lambda group: (-group.total, group.name)), complete
+
+
+def _names(connection: Connection, by: Grouping, found: set[str]) -> dict[str, str]:
+    """Return what the things that were counted are called, where that is not what they are stored under."""
+    if by is Grouping.SITE:
+        return sites.of(connection, found)
+    if by is Grouping.PROJECT:
+        rows = bulk.select_in(connection, "SELECT id, name FROM projects WHERE id IN (:values)", sorted(found))
+        return {row[0]: row[1] for row in rows}
+    return {}
 
 
 def _longer(connection: Connection, section: _Section, most: int) -> bool:
@@ -215,6 +227,7 @@ def _look(
     behind, place_values = _behind(section, place)
     conditions, values = _conditions(wanted)
     inner = f"FROM deliveries d WHERE {section.condition}{behind}"
+    look = look if conditions else min(look, limit)
     if narrow:  # an index leads to them at once
         text = f"{_selected()} WHERE {section.condition}{behind}{conditions} ORDER BY {order} LIMIT ?"
         rows = bulk.run(connection, text, (*place_values, *values, limit))
