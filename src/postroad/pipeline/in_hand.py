@@ -21,7 +21,8 @@ class InHand:
         self._shaping = shaping
         self._suspensions = suspensions
         self._clock = clock
-        self._sites: dict[str, Site] = {}
+        self._sites: dict[tuple[str, int], Site] = {}
+        """By delivery and token: a lease that lapsed may still be in hand when the same delivery is leased again."""
         self._by_project: Counter[str] = Counter()
         self.total = 0
         self._promised = 0
@@ -82,7 +83,7 @@ class InHand:
         for lease in leases:
             site = self._shaping.find(lease.project_id, lease.domain, lease.mode.value)
             site.held += 1
-            self._sites[lease.delivery_id] = site
+            self._sites[lease.delivery_id, lease.token] = site
         self._by_project.update([lease.project_id for lease in leases])
         self.total += len(leases)
 
@@ -94,7 +95,7 @@ class InHand:
             self._by_project[lease.project_id] = left
         else:
             del self._by_project[lease.project_id]
-        site = self._sites.pop(lease.delivery_id)
+        site = self._sites.pop((lease.delivery_id, lease.token))
         site.give(now_s)
         if self._short and site.held <= self._short.get(site, -1):
             del self._short[site]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -60,6 +61,17 @@ def test_room_is_not_offered_until_it_is_worth_a_lease():
     assert hand.room == 25
     hand.take(leases(1))
     assert hand.room == 0
+
+
+def test_a_delivery_that_is_leased_again_while_its_lapsed_lease_is_in_hand_is_counted_out_twice():
+    hand, (first,) = make(100), leases(1)
+    again = msgspec.structs.replace(first, token=first.token + 1)
+    hand.take([first])
+    hand.take([again])
+    hand.give(first, 0.0)
+    hand.give(again, 0.0)
+    assert hand.total == 0
+    assert promise(hand, 10)
 
 
 def test_a_hand_that_was_full_says_when_there_is_room_again():
