@@ -136,7 +136,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
     arrivals, inbound = mail_back(
         settings=settings, database=database, clock=clock, mint=mint, key=vault.derive("return path"), streams=streams,
-        suppressions=suppressions, told=told, node=node.name,
+        suppressions=suppressions, told=told, node=node.name, rulebook=ground.rules.book,
     )  # fmt: skip
     rehearsal = Rehearsal(arrivals, vault.derive("return path"), clock)
     sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal)

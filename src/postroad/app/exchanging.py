@@ -9,6 +9,7 @@ from postroad.features.inbound import Addresses, Arrivals, Inbound, InboundSetti
 from postroad.features.suppressions import Suppressions
 from postroad.model.clock import DAY, Clock
 from postroad.model.ids import Mint
+from postroad.pipeline.outcomes.rules import Rulebook
 from postroad.smtpd.certificate import Certificate
 from postroad.smtpd.exchange import Exchange
 from postroad.smtpd.listener import Listener
@@ -38,6 +39,7 @@ def mail_back(
     suppressions: Suppressions,
     told: WakeUp,
     node: str,
+    rulebook: Rulebook,
 ) -> tuple[Arrivals, Inbound]:
     """Return who keeps mail as it comes in, and who reads it; `key` is that of return paths."""
     arrived = WakeUp()
@@ -54,6 +56,7 @@ def mail_back(
         key=key,
         arrived=arrived,
         told=told.ring,
+        rulebook=rulebook,
         settings=InboundSettings(
             node=node,
             window=int(settings.exchange.window_days * DAY),

@@ -1,5 +1,7 @@
 """What follows from mail about a delivery: how far it is believed decides as much as what it says."""
 
+from dataclasses import replace
+
 import pytest
 
 from postroad.model.attempt import SmtpReply
@@ -22,6 +24,7 @@ from postroad.model.returned import (
 )
 from postroad.model.suppression import Cause
 from postroad.pipeline.outcomes.late import LateCase, about, judge_late
+from postroad.pipeline.outcomes.rules import assemble, read
 
 NOW = Instant(1_800_000_000 * SECOND)
 UNKNOWN_USER = ReportedRecipient(
@@ -58,6 +61,15 @@ def report(*recipients: ReportedRecipient) -> Report:
 
 def failed(**more: object) -> Report:
     return report(ReportedRecipient(**{"address": "ann@example.net", **more}))  # type: ignore[arg-type]  # by name
+
+
+def test_a_quoted_reply_is_read_by_the_rules_of_its_provider_too() -> None:
+    text = 'format = 1\n[[rule]]\nid = "example.gone"\ntext = "no such user here"\nclass = "inactive_mailbox"\n'
+    text += 'tests = ["550 5.1.1 No such user here"]\n'
+    case = LateCase(returned=report(), standing=standing(), proof=Proof.RETURN_PATH, sender="", now=NOW)
+    ruled = replace(case, rules=assemble([read(text, "own.toml")]))
+    reasons = [judge_late(one).reason for one in (case, ruled)]
+    assert [reason.cls for reason in reasons if reason] == [Class.INVALID_RECIPIENT, Class.INACTIVE_MAILBOX]
 
 
 # --- bounces ---------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from postroad.model.stream import Stream, StreamKind
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.model.token import Unsubscribe
 from postroad.pipeline.outcomes.late import LateCase, judge_late
+from postroad.pipeline.outcomes.rules import Rulebook
 from postroad.store import inbound
 from postroad.store import late as facts
 from postroad.store.database import Database
@@ -88,8 +89,10 @@ class Inbound:
         arrived: WakeUp,
         told: Callable[[], None],
         settings: InboundSettings,
+        rulebook: Rulebook | None = None,
     ) -> None:
         """Take what reading needs; `key` is that of return paths, `told` is called when events were written."""
+        self._rulebook = rulebook or Rulebook()
         self._database = database
         self._clock = clock
         self._mint = mint
@@ -195,6 +198,7 @@ class Inbound:
             sender=mail.sender,
             now=mail.at,
             window=self._settings.window,
+            rules=self._rulebook.rules,
         )
         judged = facts.Late(
             mail=mail.id,

@@ -32,6 +32,7 @@ from postroad.model.suppression import Cause, fold
 from postroad.pipeline.outcomes.evidence import Evidence
 from postroad.pipeline.outcomes.phrases import MAX_TEXT
 from postroad.pipeline.outcomes.returned.cause import classify_report
+from postroad.pipeline.outcomes.rules import NO_RULES, RuleSet
 from postroad.pipeline.outcomes.words import CAUSES
 
 _MACHINES: Final = frozenset({"", "postmaster", "mailer-daemon"})
@@ -52,6 +53,8 @@ class LateCase:
     now: Instant
     window: int = 14 * DAY
     """Microseconds after the end of a delivery within which a report changes anything."""
+    rules: RuleSet = NO_RULES
+    """What single providers mean by their replies, quoted ones too."""
 
 
 def judge_late(case: LateCase) -> LateVerdict:
@@ -136,7 +139,7 @@ def _of_report(case: LateCase, report: Report, found: ReportedRecipient, action:
     The receiving side has given up, so that nothing is left to be tried again. `action` is what follows unless the
     evidence calls for more.
     """
-    finding = classify_report(found)
+    finding = classify_report(found, rules=case.rules)
     if action is Action.STOP and finding.action in (Action.FIX_SENDER, Action.SUPPRESS):
         believed = finding.action is not Action.SUPPRESS or (case.proof.certain and _by_machine(case))
         action = finding.action if believed else action
