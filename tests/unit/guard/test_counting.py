@@ -93,3 +93,5 @@ def test_what_is_bad_is_told_in_a_sentence() -> None:
     (finding,) = weigh("stream news", {Rate.COMPLAINT: Counts(delivered=1000, complained=4)}, THRESHOLDS)
     assert finding.sentence == "0.4 % of what was delivered was reported as spam (4 of 1000, stream news)."
     assert finding.name == "stream news: complaint beyond"
+    (whole,) = weigh("project", {Rate.HARD_BOUNCE: Counts(sent=100, hard=100)}, THRESHOLDS)
+    assert whole.sentence.startswith("100 % of what was sent was refused")

@@ -40,8 +40,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sentence(self) -> str:
         """What people read."""
-        share = f"{100 * self.count / self.of:.2g} %"
-        return f"{share} {WORDS[self.rate]} ({self.count} of {self.of}, {self.subject})."
+        percent = 100 * self.count / self.of
+        share = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+        return f"{share} % {WORDS[self.rate]} ({self.count} of {self.of}, {self.subject})."
 
 
 def weigh(subject: str, counts: Mapping[Rate, Counts], thresholds: Thresholds, ease: float = 1.0) -> Iterator[Finding]:
