@@ -56,7 +56,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     phase = replies.phase(f"{recipient.text}\n{reply.text}")
     finding = classify(reply, phase, rules=rules, mx=recipient.remote_mta)
     least = Confidence.HIGH if recipient.diagnostic is None else Confidence.MEDIUM
-    sure = finding.confidence in {Confidence.HIGH, least} or phase in _BEFORE_RECIPIENT
+    refused_before = recipient.diagnostic is not None and phase in _BEFORE_RECIPIENT
+    sure = finding.confidence in {Confidence.HIGH, least} or refused_before
     if finding.cls is Class.UNKNOWN or not sure:
         said = sayings.spoken(words)
         if said is not None:
