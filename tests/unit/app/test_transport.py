@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from postroad.app.administration import operations
 from postroad.app.building import open_house
+from postroad.app.node import WallClock
 from postroad.config import Settings
+from postroad.features.transport import BrokenKeeper, TlsReports, Transport
 from postroad.model.clock import DAY, Instant
-from postroad.model.errors import Refused
+from postroad.model.errors import Refused, Unavailable
 from postroad.pipeline.deliver.policy import Session
 from postroad.store import transport
 from postroad.store.transport import KeptPolicy
@@ -49,3 +51,34 @@ async def test_what_was_counted_and_kept_is_told(tmp_path: Path) -> None:
 def test_a_day_that_is_none_is_refused() -> None:
     with pytest.raises(Refused, match="day"):
         operations.find("tls.reports").prepare({"day": "yesterday"})
+
+
+class AbsentStore:
+    """A store that is away, and then is there and notes what it is told."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.writes = 0
+
+    async def write(self, unit: object) -> None:
+        if self.away:
+            raise Unavailable("database_unavailable", "The database does not answer.", retry_after_s=1)
+        self.writes += 1
+
+
+async def test_nothing_is_forgotten_while_the_store_is_away() -> None:
+    store, clock = AbsentStore(), WallClock()
+    reports = TlsReports(store, clock, organization="us.example")
+    broken = BrokenKeeper(store, clock)
+    reports.note(Session("x.test", PolicyType.NONE, (), (), None))
+    broken.learn("192.0.2.1", "mx.x.test", "It broke.")
+    kept = Transport(None, broken, reports)
+    await kept.round()
+    for part in (reports, broken):
+        with pytest.raises(Unavailable):
+            await part.flush()
+    store.away = False
+    await kept.round()
+    assert store.writes == 2
+    await kept.round()
+    assert store.writes == 2

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import hashlib
-from itertools import groupby
+from functools import partial
+from itertools import groupby, islice
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from postroad.store.transport import Counted
 from postroad.wire.tlsrpt import Account, Failures, PolicyType, Result, report
 
 _MOST: Final = 50_000
+_WRITTEN_TOGETHER: Final = 200
 _DETAIL: Final = 300
 _Key = tuple[str, str, str, str, str, str, str]
 
@@ -53,19 +55,19 @@ class TlsReports:
             self._told[key] = (policy, session.detail[:_DETAIL])
 
     async def flush(self) -> None:
-        """Write down what was gathered."""
-        if not self._counts:
-            return
-        counts, told = self._counts, self._told
-        self._counts, self._told, self._policies = {}, {}, {}
-        rows = [Counted(*key, *told[key], count) for key, (count,) in counts.items()]
-        try:
-            await self._database.write(lambda connection: transport.count_sessions(connection, rows))
-        except BaseException:
-            for key, (count,) in counts.items():
-                self._counts.setdefault(key, [0])[0] += count
-                self._told.setdefault(key, told[key])
-            raise
+        """Write down what was gathered, little by little, so that no other write waits long."""
+        self._policies = {}
+        while keys := list(islice(self._counts, _WRITTEN_TOGETHER)):
+            counts, told = self._counts, self._told
+            taken = {key: (counts.pop(key)[0], told.pop(key)) for key in keys}
+            rows = [Counted(*key, *words, count) for key, (count, words) in taken.items()]
+            try:
+                await self._database.write(partial(transport.count_sessions, counted=rows))
+            except BaseException:
+                for key, (count, words) in taken.items():
+                    counts.setdefault(key, [0])[0] += count
+                    told.setdefault(key, words)
+                raise
 
     async def read(self, day: dt.date | None = None, domain: str | None = None) -> list[dict[str, object]]:
         """Return the reports of a day, today's so far when none is named: one for each policy domain."""

@@ -165,8 +165,9 @@ class Deliverer:
 
     async def _terms(self, domain: str, *, required: bool, relaxed: bool) -> Terms:
         """Return what is asked of connections for a message: requiring TLS outdoes doing without (RFC 8689 §3)."""
+        secure = self._resolver.is_secure(domain)  # asked at once, before the answer may leave the cache
         sts = None if self._sts is None else await self._sts.find(domain)
-        return Terms(domain, sts, self._resolver.is_secure(domain), required, relaxed and not required)
+        return Terms(domain, sts, secure, required, relaxed and not required)
 
     # One message over one connection
 
