@@ -169,3 +169,18 @@ def test_a_paused_project_has_no_turn(database, project, other, mints):
     entry = audit.Entry(project_id=project.id, at=START, actor="test", action="x", subject=project.id)
     database.write_now(lambda c: projects.pause(c, project.id, START, entry))
     assert [x.project_id for x in taken(database).leases] == [other.id]
+
+
+def test_with_more_lines_than_are_looked_at_the_next_look_goes_on(database, project, other, mints, monkeypatch):
+    monkeypatch.setattr(lines, "MOST_LINES", 1)
+    fill(database, mints, project, 1)
+    fill(database, mints, other, 1)
+    found = []
+    beyond = ""
+    for _ in range(3):
+        request = LeaseRequest(now=START, limit=10, hold=HERE, beyond=beyond)
+        looked = database.write_now(lambda c, request=request: take(c, request))
+        found += [x.project_id for x in looked.leases]
+        beyond = looked.beyond
+    assert found == sorted([project.id, other.id])
+    assert beyond == ""

@@ -97,7 +97,11 @@ class Keeper:
         now = self._clock.now()
         documents = {site: _encoder.encode(memory) for site, memory in states.items()}
         found = kept.Found(self._node, documents, changes, domains)
-        await self._database.write(lambda connection: kept.keep(connection, found, now))
+        try:
+            await self._database.write(lambda connection: kept.keep(connection, found, now))
+        except Unavailable:
+            self._shaping.give_back(changes, states, domains)
+            raise
         for change in changes:
             if change.what is not What.RAISED:
                 _log.info("site_" + change.what, site=change.site, why=change.sentence)

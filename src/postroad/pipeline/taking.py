@@ -45,9 +45,10 @@ class Taking:
         self.hold = settings.hold
         self._turns = Turns(shaping, suspensions, clock)
         self._next_at: Instant | None = None
+        self._beyond = ""
         self.in_hand = InHand(settings.concurrency, shaping, suspensions, clock)
         self.moved = False
-        """Whether the last look at the queue sent mail into lines of their own, so that another is worth while."""
+        """Whether another look at the queue is worth while at once: lines are left, or mail went into others."""
 
     async def lease(self) -> list[Lease]:
         """Lease what there is room for, and count it in."""
@@ -59,10 +60,12 @@ class Taking:
             now=self._clock.now(),
             limit=limit,
             hold=self.hold,
+            beyond=self._beyond,
             choose=lambda: self._turns.choose(time.monotonic()),
         )
         taken = await self._database.write(lambda connection: deliveries.take(connection, request))
-        self._next_at, self.moved = taken.next_at, taken.parked > 0
+        self._next_at, self._beyond = taken.next_at, taken.beyond
+        self.moved = taken.parked > 0 or taken.beyond != ""
         self.in_hand.take(taken.leases)
         last = self._turns.last
         self.in_hand.fell_short([site for site, _ in last.short], last.projects)

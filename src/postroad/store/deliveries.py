@@ -51,6 +51,8 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Makes the chooser of a transaction; None takes all that is due, line by line."""
     without_domains: frozenset[str] = frozenset()
     """Recipient domains that have no room, where there is no chooser."""
+    beyond: str = ""
+    """The line after which to begin, where the last look did not come to the end of them."""
     overdue: bool = True
     """Whether to take what waits for a site and has run out of time, so that it is told so."""
 
@@ -63,6 +65,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """When the next becomes due that is not due yet."""
     parked: int = 0
     """How many were sent to wait in a line of their own."""
+    beyond: str = ""
+    """The last line that was looked at, when there are more."""
 
 
 _LEASED = ", ".join(
@@ -95,7 +99,8 @@ def take(connection: Connection, request: LeaseRequest) -> Taken:
     others behind it need not is sent into a line of its own.
     """
     paused = {row[0] for row in bulk.run(connection, "SELECT id FROM projects WHERE paused_at IS NOT NULL")}
-    found = [line for line in lines.survey(connection) if line.project not in paused]
+    all_found = lines.survey(connection, beyond=request.beyond)
+    found = [line for line in all_found if line.project not in paused]
     chosen: dict[str, None] = {}
     if request.overdue and any(line.parked for line in found):
         chosen |= dict.fromkeys(lines.overdue(connection, request.now, request.limit))
@@ -104,6 +109,7 @@ def take(connection: Connection, request: LeaseRequest) -> Taken:
         leases=_lease_all(connection, request, list(chosen)) if chosen else [],
         next_at=min((line.first_at for line in found if line.first_at > request.now), default=None),
         parked=parked,
+        beyond=all_found[-1].name if len(all_found) == lines.MOST_LINES else "",
     )
 
 

@@ -72,7 +72,7 @@ def parked_line(line: str, key: str) -> str:
     return f"{_PARKED}{line} {key}"
 
 
-def survey(connection: Connection, *, beyond: str = "", most: int = MOST_LINES) -> list[Line]:
+def survey(connection: Connection, *, beyond: str = "", most: int | None = None) -> list[Line]:
     """Return the lines with somebody in them in the order of their names, the next `most` beyond one.
 
     Costs two steps in the index for each line, and nothing for those who stand behind the first.
@@ -85,7 +85,7 @@ def survey(connection: Connection, *, beyond: str = "", most: int = MOST_LINES) 
         "WHERE found.line IS NOT NULL) "
         f"SELECT line, (SELECT min(d.next_at) FROM deliveries d WHERE d.{_DUE} AND d.line = found.line) "
         "FROM found WHERE line IS NOT NULL LIMIT ?",
-        (beyond, most),
+        (beyond, MOST_LINES if most is None else most),
     )
     return [Line(row[0], Instant(row[1])) for row in rows if row[1] is not None]
 

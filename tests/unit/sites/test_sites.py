@@ -54,6 +54,16 @@ async def test_what_a_node_has_learned_survives_its_restart(database: Database, 
     ]
 
 
+async def test_what_cannot_be_written_down_now_is_written_down_later(database: Database, clock: StillClock) -> None:
+    shaping, keeper = keeper_over(database, clock)
+    break_down(shaping, clock)
+    shaping.learn("prj", "example.com", "live", shaping.site("google"))
+    changes, states, domains = shaping.taken_changes(), shaping.changed(), shaping.taken_domains()
+    shaping.give_back(changes, [*states, "forgotten.test"], domains)
+    assert (shaping.taken_changes(), shaping.changed(), shaping.taken_domains()) == (changes, states, domains)
+    assert await keeper.changes(None, 5) == []
+
+
 async def test_a_pin_survives_a_restart_and_reaches_other_nodes(database: Database, clock: StillClock) -> None:
     rung = []
     _, one = keeper_over(database, clock, due=lambda: rung.append(1))

@@ -87,6 +87,8 @@ class Pool:
         lane = self._lanes.get((key, site.name))
         if lane is None:
             lane = self._lanes[key, site.name] = Lane(site)
+        elif lane.site is not site and not lane.busy:
+            lane.site = site  # the old one was forgotten while nobody used it
         if self._draining or lane.waiters >= self._settings.waiting_per_destination:
             return None
         controller = site.kind(kind)

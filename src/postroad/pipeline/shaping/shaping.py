@@ -17,7 +17,7 @@ from postroad.pipeline.shaping.signals import Signal, signal_of
 from postroad.pipeline.shaping.site import Site, Slowness
 from postroad.pipeline.shaping.warming import WarmUp
 
-_SITES: Final = 50_000
+_SITES: Final = 20_000
 _DOMAINS: Final = 50_000
 _CHANGES: Final = 1000
 _FORGOTTEN_AFTER: Final = HOUR
@@ -287,6 +287,14 @@ class Shaping:
         """Return the sites of domains that were found since this was last asked for."""
         taken, self.learned = self.learned, {}
         return taken
+
+    def give_back(self, changes: list[Change], states: Iterable[str], domains: Mapping[str, str]) -> None:
+        """Take back what could not be written down, to be asked for again."""
+        self.changes = (changes + self.changes)[-_CHANGES:]
+        self.learned = {**domains, **self.learned}
+        for name in states:
+            if (site := self._sites.get(name)) is not None:
+                site.changed = True
 
     def changed(self) -> dict[str, SiteMemory]:
         """Return what to write down of the sites that have changed since this was last asked for."""

@@ -142,6 +142,8 @@ class Site:
 
     def window(self, controller: Controller, now: Instant) -> int:
         """Return how many connections one kind of mail may have now."""
+        if self.held_until > now:
+            return 0
         most = self.connections
         slow = self._slow(now)
         if slow is not None and slow.connections is not None and slow.connections < most:
