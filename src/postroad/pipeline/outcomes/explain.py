@@ -245,7 +245,8 @@ def _sentence(delivery: Delivery, entry: Suppression | None) -> str:
             parts.append(said)
     if delivery.possible_duplicate:
         parts.append("An attempt ended in doubt, so the recipient may have got it more than once.")
-    if delivery.state is State.SUPPRESSED and entry is None:
+    rehearsed = reason is not None and reason.rule == "compose.suppressed"  # a reserved address stands on no list
+    if delivery.state is State.SUPPRESSED and entry is None and not rehearsed:
         parts.append("The address has left the list since.")
     elif entry is not None:
         since = to_rfc3339(entry.created_at)
