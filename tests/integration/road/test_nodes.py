@@ -46,6 +46,8 @@ def settings(sink: MailSink, **more: str) -> dict[str, str]:
         "POSTROAD_LOG_LEVEL": "info",
         "POSTROAD_DELIVERY_COMPOSE_WORKERS": "1",
         "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": str(AT_THE_DOT),
+        "POSTROAD_SHAPING_START_CONNECTIONS": str(AT_THE_DOT),
+        "POSTROAD_SHAPING_CONNECTIONS_PER_MINUTE": "100000",
         "POSTROAD_STREAMS_RETRY_DELAYS_S": "1",
         "POSTROAD_STREAMS_IN_DOUBT_DELAY_S": "1",
         **{f"POSTROAD_{name.upper()}": value for name, value in more.items()},

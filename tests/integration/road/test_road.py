@@ -244,7 +244,7 @@ def test_an_attachment_of_10_mib_arrives_whole_through_a_blob(road: Road) -> Non
 
 
 @on_sqlite
-def test_a_raw_message_goes_out_as_it_came_with_our_signatures_before_it(road: Road) -> None:
+def test_a_raw_message_goes_out_as_it_came_between_our_signatures_and_our_mark(road: Road) -> None:
     raw = (
         f"From: {road.sender}\r\nTo: shown@example.org\r\nDate: Sun, 22 Nov 2026 19:00:00 +0000\r\n"
         f"Message-ID: <own-{road.domain}@example.org>\r\nSubject: Raw\r\nX-Odd:  two  spaces \r\n\r\n"
@@ -252,7 +252,11 @@ def test_a_raw_message_goes_out_as_it_came_with_our_signatures_before_it(road: R
     ).encode()
     message, (copy,) = road.delivered(to=f"raw@{INBOX}", raw=base64.b64encode(raw).decode())
     assert message["header_id"] == f"own-{road.domain}@example.org"
-    assert copy.octets.endswith(raw + b"\r\n")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    ours, _, theirs = copy.octets.partition(head + b"\r\n")
+    assert ours.startswith(b"DKIM-Signature:")
+    assert theirs.startswith(b"X-Postroad-Delivery: ")
+    assert theirs.partition(b"\r\n")[2] == b"\r\n" + body + b"\r\n"
     assert copy.recipient == f"raw@{INBOX}"
 
 
