@@ -140,7 +140,12 @@ async def test_a_domain_goes_from_made_to_verified_to_deleted(house: House) -> N
         assert [key["state"] for key in rotated["keys"]] == ["active", "active", "pending", "pending"]
         assert (await client.post("/v1/domains/shop.test/rotate")).status_code == 409
         patched = await client.patch("/v1/domains/shop.test", json={"settings": {"return_path": "b"}})
-        assert patched.json()["settings"] == {"subdomains": True, "return_path": "b", "tracking": "track"}
+        assert patched.json()["settings"] == {
+            "subdomains": True,
+            "return_path": "b",
+            "tracking": "track",
+            "require_tls": False,
+        }
         assert (await client.delete("/v1/domains/shop.test")).status_code == 204
         assert (await client.get("/v1/domains/shop.test")).status_code == 404
         log = (await client.get("/v1/events")).json()["data"]
