@@ -57,12 +57,15 @@ def book_of(settings: Settings, projects: Mapping[str, str]) -> Book:
 
 
 def _warm_ups(settings: Settings) -> dict[str, WarmUp]:
-    """Return the warm-up of this server's address, if it is new."""
-    text = settings.shaping.warm_up_since
-    if text is None:
-        return {}
-    first = dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
-    return {"": WarmUp(from_datetime(first), settings.shaping.warm_up_messages)}
+    """Return the warm-ups of new addresses, by the name of the source."""
+    days = {"": settings.shaping.warm_up_since} | {source.name: source.warm_up_since for source in settings.sources}
+    return {
+        name: WarmUp(_midnight(day), settings.shaping.warm_up_messages) for name, day in days.items() if day is not None
+    }
+
+
+def _midnight(day: str) -> Instant:
+    return from_datetime(dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC))
 
 
 def _floor(settings: Settings) -> Limits:

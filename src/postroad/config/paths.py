@@ -7,6 +7,7 @@ import msgspec
 
 from postroad.config.relay import check_relay_url
 from postroad.config.setting import Say, Secret, check_address, check_host_name
+from postroad.config.shaping import check_day
 
 
 class RouteKind(StrEnum):
@@ -36,6 +37,13 @@ class Source(msgspec.Struct, frozen=True):
     hostname: Annotated[
         str | None,
         Say("Name said in EHLO, which the reverse DNS should give; unset: delivery.hostname.", check=check_host_name),
+    ] = None
+    warm_up_since: Annotated[
+        str | None,
+        Say(
+            "First day, such as 2026-11-22, of a new address that is to be warmed up; unset: it is known.",
+            check=check_day,
+        ),
     ] = None
 
 

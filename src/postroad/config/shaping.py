@@ -9,7 +9,8 @@ import msgspec
 from postroad.config.setting import Say
 
 
-def _day(text: str) -> str | None:
+def check_day(text: str) -> str | None:
+    """Check a day."""
     try:
         dt.date.fromisoformat(text)
     except ValueError:
@@ -26,7 +27,10 @@ class Shaping(msgspec.Struct, frozen=True):
     ] = None
     warm_up_since: Annotated[
         str | None,
-        Say("First day, such as 2026-11-22, of a new address that is to be warmed up; unset: it is known.", check=_day),
+        Say(
+            "First day, such as 2026-11-22, of a new address that is to be warmed up, where no sources are named.",
+            check=check_day,
+        ),
     ] = None
     warm_up_messages: Annotated[
         tuple[int, ...], Say("Messages to one site on each day of the warm-up, from the first.", 1, 100_000_000)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from postroad.app.traffic import LimitFiles, UnusableLimits, book_of, shaping_of, suspend_by_rules
 from postroad.config import Settings
+from postroad.config.paths import Source
 from postroad.model.clock import HOUR, Instant
 from postroad.model.stream import StreamKind
 from postroad.model.suspension import ANY, SuspensionCause
@@ -79,6 +80,15 @@ def test_a_new_address_is_warmed_up_from_its_first_day():
     site = shaping_of(settings, PROJECTS, StillClock(), Node()).site("mx.test")
     assert site.room(MAIL, "prj_1", START, 0.0) == 3
     assert shaping_of(Settings(), PROJECTS, StillClock(), Node()).site("mx.test").warm_up is None
+
+
+def test_each_source_is_warmed_up_from_its_own_first_day():
+    sources = (Source(name="old"), Source(name="new", warm_up_since="2026-11-18"))
+    shaping = shaping_of(
+        replace(with_file(None, warm_up_messages=(3, 7)), sources=sources), PROJECTS, StillClock(), Node()
+    )
+    rooms = [shaping.site("mx.test", pool=pool).room(MAIL, "prj_1", START, 0.0) for pool in ("old", "new", "")]
+    assert rooms == [64, 3, 64]
 
 
 class Suspending:

@@ -1,5 +1,6 @@
 """All sites of a process: room, limits, learning, pins, and what survives."""
 
+import msgspec
 import pytest
 
 from leases import make_lease
@@ -347,3 +348,9 @@ def test_what_was_not_sent_does_not_count(clock):
 
 def test_nodes_share_the_day(clock):
     assert warming(clock, 2).site("mx.test").room(MAIL, "prj_1", clock.now(), 0.0) == 1
+
+
+def test_what_a_source_learns_is_its_own(shaping):
+    attempt = msgspec.structs.replace(GOOD, source="second")
+    hear(shaping, attempt)
+    assert shaping.find("prj_1", "x.test", "live").name == "mx.test@second"

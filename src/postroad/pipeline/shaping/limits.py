@@ -2,7 +2,8 @@
 
 A file has sections: `[default]`, `[site.NAME]`, `[domain."example.com"]`, and the same below `[project.NAME]` and
 `[pool.NAME]`. NAME of a site is a provider's (`google`), a mail exchanger's (`mx.example.com`), the end of such names
-(`.example.com`) or a relay's (`relay.example.com:587`). What is said more narrowly holds: domain before site before
+(`.example.com`) or a relay's (`relay.example.com:587`); that of a pool is
+a source address's. What is said more narrowly holds: domain before site before
 default, and a project's before a pool's before everybody's; what a section does not say, the wider one does.
 """
 

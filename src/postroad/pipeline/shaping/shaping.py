@@ -176,7 +176,8 @@ class Shaping:
         """Learn from an attempt at a delivery where its mail goes, and how the site fared."""
         if attempt.site is None:
             return
-        site = self.site(attempt.site, domain=lease.domain, project=lease.project_id)
+        pool = attempt.source or ""
+        site = self.site(attempt.site, domain=lease.domain, project=lease.project_id, pool=pool)
         key = (lease.project_id, lease.domain, lease.mode.value)
         if self._found.get(key) is not site:
             self.learn(*key, site)
