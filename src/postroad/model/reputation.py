@@ -65,21 +65,19 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def of(self, rate: Rate) -> tuple[float, float]:
         """Return at which shares of a rate to warn and to pause."""
-        match rate:
-            case Rate.HARD_BOUNCE:
-                return self.hard_bounce_warn, self.hard_bounce_pause
-            case Rate.BLOCK:
-                return self.block_warn, self.block_pause
-            case Rate.COMPLAINT:
-                return self.complaint_warn, self.complaint_pause
+        levels = {
+            Rate.HARD_BOUNCE: (self.hard_bounce_warn, self.hard_bounce_pause),
+            Rate.BLOCK: (self.block_warn, self.block_pause),
+            Rate.COMPLAINT: (self.complaint_warn, self.complaint_pause),
+        }
+        return levels[rate]
 
 
 def measured(rate: Rate, counts: Counts) -> tuple[int, int]:
     """Return numerator and denominator of a rate."""
-    match rate:
-        case Rate.HARD_BOUNCE:
-            return counts.hard, counts.sent
-        case Rate.BLOCK:
-            return counts.blocked, counts.sent
-        case Rate.COMPLAINT:
-            return counts.complained, counts.delivered
+    parts = {
+        Rate.HARD_BOUNCE: (counts.hard, counts.sent),
+        Rate.BLOCK: (counts.blocked, counts.sent),
+        Rate.COMPLAINT: (counts.complained, counts.delivered),
+    }
+    return parts[rate]
