@@ -101,6 +101,7 @@ def test_the_clock_is_shown_and_the_api_moves_it_too(api: Api, node: PostroadSer
     moved = api.post("/v1/clock/advance", json={"by_s": 3600}).json()
     assert at(moved["now"]) - at(before["now"]) >= dt.timedelta(hours=1)
     assert node.tell("clock", "show")["ahead_s"] == moved["ahead_s"]
+    assert api.get("/healthz")["clock_ahead_s"] == round(moved["ahead_s"], 3)
 
 
 def test_what_is_scheduled_goes_out_when_its_time_comes(api: Api, node: PostroadServer) -> None:
