@@ -93,6 +93,7 @@ class Receiver:
         self.entries: list[Entry] = []
         self.connections = 0
         self.open = 0
+        self.writers: set[asyncio.StreamWriter] = set()
         self.most_open = 0
         self.began: list[float] = []
         """When each connection was made (monotonic)."""
@@ -103,10 +104,12 @@ class Receiver:
         self.connections += 1
         self.began.append(time.monotonic())
         self.open += 1
+        self.writers.add(writer)
         self.most_open = max(self.open, self.most_open)
         with suppress(Ended, OSError, asyncio.IncompleteReadError, ssl.SSLError):
             await self._converse(talk)
         self.open -= 1
+        self.writers.discard(writer)
         writer.close()
 
     async def _converse(self, talk: Talk) -> None:
@@ -214,6 +217,19 @@ class Street:
         """What all of them took."""
         return [entry for receiver in list(self.receivers.values()) for entry in list(receiver.entries)]
 
+    async def close(self) -> None:
+        """Take no more connections, and end those that there are."""
+        for server in self._servers:
+            server.close()
+        for receiver in self.receivers.values():
+            for writer in list(receiver.writers):
+                writer.transport.abort()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)
+
     async def _listen(self, receiver: Receiver, *, small: bool) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -233,16 +249,11 @@ def street() -> Iterator[Street]:
     loop.set_exception_handler(lambda *_: None)  # conversations that are cut off at the end are no news
     thread = threading.Thread(target=loop.run_forever, name="receivers", daemon=True)
     thread.start()
+    place = Street(free_port(), loop)
     try:
-        yield Street(free_port(), loop)
+        yield place
     finally:
-        loop.call_soon_threadsafe(_finish, loop)
+        asyncio.run_coroutine_threadsafe(place.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
-
-
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.call_later(0.05, loop.stop)
