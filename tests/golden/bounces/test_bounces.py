@@ -1,8 +1,6 @@
 """Returned mails of many systems: what each is, whom it is about, and what became of the message."""
 
 import tomllib
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 from postroad.model.returned import AutoReply, Challenge, Complaint, Report, Returned, Unrecognised
 from postroad.pipeline.outcomes.returned.cause import classify_report
 from postroad.pipeline.outcomes.returned.reading import read_returned
-from postroad.pipeline.outcomes.rules import RuleSet, assemble, read
+from shipped import shipped_rules
 
 HERE = Path(__file__).parent
 NAMES = sorted(path.stem for path in HERE.glob("*.eml"))
@@ -24,13 +22,6 @@ KINDS = {
 }
 
 
-@cache
-def shipped() -> RuleSet:
-    folder = resources.files("postroad.pipeline.outcomes.rules")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return assemble([read(file.read_text(encoding="utf-8"), file.name) for file in files])
-
-
 def seen(returned: Returned) -> dict[str, Any]:
     """Return what was read in the shape of an expectation."""
     found: dict[str, Any] = {"kind": KINDS[type(returned)]}
@@ -38,7 +29,7 @@ def seen(returned: Returned) -> dict[str, Any]:
         case Report(recipients=recipients):
             found["recipient"] = []
             for one in recipients:
-                finding = classify_report(one, rules=shipped())
+                finding = classify_report(one, rules=shipped_rules())
                 found["recipient"].append(
                     {
                         "address": one.address,

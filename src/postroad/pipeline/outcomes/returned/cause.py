@@ -18,13 +18,10 @@ from postroad.pipeline.outcomes.rules import NO_RULES, RuleSet
 _PERMANENT: Final = 550
 _TRANSIENT: Final = 400
 """The codes that stand in for a reply's, chosen because they say nothing but their first digit."""
-_PASSING: Final = frozenset(
-    (
-        *(Class.MAILBOX_FULL, Class.RATE_LIMITED, Class.GREYLISTED, Class.REPUTATION_BLOCK, Class.EXPIRED),
-        *(Class.UNREACHABLE, Class.DNS_FAILURE, Class.TLS_REQUIRED_FAILED),
-    )
-)
-"""Causes that may be gone when the next message is sent."""
+_PASSING: Final = frozenset({Class.MAILBOX_FULL, Class.RATE_LIMITED, Class.GREYLISTED, Class.EXPIRED})
+"""Causes that may be gone when the next message is sent, whatever the first digit of the reply."""
+_PASSING_UNLESS_REFUSED: Final = frozenset({Class.UNREACHABLE, Class.DNS_FAILURE, Class.TLS_REQUIRED_FAILED})
+"""Causes that may be gone unless a server called them lasting."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.BANNER, Phase.EHLO, Phase.MAIL})
 """Where a reply cannot be about the recipient, so that no words about one are looked for."""
 _OUT_OF_TIME: Final = frozenset({Class.UNREACHABLE, Class.UNKNOWN})
@@ -68,7 +65,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     if expired and finding.cls in _OUT_OF_TIME and recipient.action is ReportAction.FAILED:
         finding = _spoken(Class.EXPIRED)
     temporary = str(reply.enhanced or reply.code).startswith("4")
-    if temporary or finding.cls in _PASSING:
+    passing = finding.cls in _PASSING or (recipient.diagnostic is None and finding.cls in _PASSING_UNLESS_REFUSED)
+    if temporary or passing:
         action = Action.STOP if finding.action is Action.SUPPRESS else finding.action
         return finding._replace(permanence=Permanence.TRANSIENT, action=action)
     if finding.cls is Class.UNKNOWN and not (recipient.diagnostic or recipient.status or "permanent" in words):
@@ -91,5 +89,5 @@ def _reply(recipient: ReportedRecipient) -> SmtpReply:
 def _spoken(cls: Class) -> Finding:
     """Return the finding that a notice's own words make: never sure enough to suppress."""
     scope = Scope.DOMAIN if cls is Class.EXPIRED else SCOPES[cls]
-    permanence = Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
+    permanence = Permanence.TRANSIENT if cls in _PASSING | _PASSING_UNLESS_REFUSED else Permanence.PERMANENT
     return Finding(cls, permanence, scope, Action.STOP, f"words.{cls}", Confidence.LOW)
