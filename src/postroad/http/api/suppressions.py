@@ -61,6 +61,8 @@ class SuppressionShown(msgspec.Struct, frozen=True, kw_only=True):
     """Where the mail went, of what was put there automatically."""
     incident: str | None
     """Names all that came of one cause at one site at one time; `POST /v1/suppressions/undo` takes it."""
+    probe_at: str | None
+    """From when one message is let through, to see whether the cause has passed; null: never, or one is under way."""
 
 
 class SuppressionPage(msgspec.Struct, frozen=True):
@@ -230,4 +232,5 @@ def show_suppression(entry: Suppression) -> SuppressionShown:
         expires_at=None if entry.expires_at is None else to_rfc3339(entry.expires_at),
         site=entry.site,
         incident=entry.incident,
+        probe_at=None if entry.probe_at is None else to_rfc3339(entry.probe_at),
     )
