@@ -206,4 +206,6 @@ def _commit() -> tuple[str, bool]:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    return git("rev-parse", "--short=12", "HEAD") or "unknown", not git("status", "--porcelain", "--", "src", "faults")
+    return git("rev-parse", "--short=12", "HEAD") or "unknown", not git(
+        "status", "--porcelain", "--", "src", "faults", ":!faults/results"
+    )
