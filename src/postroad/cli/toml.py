@@ -11,7 +11,7 @@ def as_toml(settings: Settings) -> str:
     """Return all settings as TOML; those that are not set and those that are secret are comments."""
     lines: list[str] = []
     section = ""
-    for entry in entries():
+    for entry in sorted(entries(), key=lambda entry: "." in entry.path):  # what is in no table comes first
         table, _, name = entry.path.rpartition(".")
         if table != section:
             lines += ["", f"[{table}]"] if lines else [f"[{table}]"]
