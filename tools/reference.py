@@ -5,6 +5,7 @@ line's own parser, errors from the table of HTTP and the places that raise them,
 """
 
 import ast
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ def settings_page() -> str:
     for entry in entries():
         if (table := entry.path.rpartition(".")[0]) != section:
             section = table
-            lines += [f"## {section}", ""]
+            lines += [f"## {section or 'In no section'}", ""]
         lines += _setting(entry)
         if entry.is_table:
             lines += ["Each is a table with:", ""]
@@ -93,7 +94,7 @@ def _setting(entry: Entry) -> list[str]:
 
 
 def _kind(entry: Entry) -> str:
-    return entry.expected.removeprefix("a ").replace("_", " ")
+    return re.sub(r"(?<=\d)_(?=\d)", " ", entry.expected.removeprefix("a "))
 
 
 def _default(entry: Entry) -> str:
