@@ -119,8 +119,11 @@ def _poisonous() -> None:
 
 
 def _forget_results() -> None:
-    """Forget what a receiver answered when the database is away at that moment."""
+    """Forget what a receiver answered when the database is away at that moment, in memory and in the journal."""
+    from postroad.pipeline.journal import Journal
     from postroad.store.database import Database
+
+    Journal.result = lambda *_: None  # type: ignore[method-assign,assignment]  # as above
 
     write_each = Database.write_each
 

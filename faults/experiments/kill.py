@@ -41,11 +41,11 @@ class Plan:
 def _plan(options: Options) -> Plan:
     if options.size is Size.SMALL:
         return Plan(
-            400 if options.control else 600, 150.0, (0.5, 1.5), 30.0 if options.control else 150.0, options.seed
+            600, 150.0, (0.3, 0.8) if options.control else (0.5, 1.5), 30.0 if options.control else 150.0, options.seed
         )
     messages = 1000 if options.control else options.sized(0, 10_000, 100_000)
     return Plan(
-        messages, 400.0, (1.0, 2.0) if options.control else (1.0, 5.0), 60.0 if options.control else 600.0, options.seed
+        messages, 400.0, (0.4, 1.0) if options.control else (1.0, 5.0), 60.0 if options.control else 600.0, options.seed
     )
 
 
