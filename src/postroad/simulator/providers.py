@@ -26,7 +26,7 @@ def _simple(domain: str, says: str, at: At, move: Move) -> Personality:
     return Personality(domain=domain, says=says, moves={at: move})
 
 
-def _refusing() -> Iterator[Personality]:
+def _throttling() -> Iterator[Personality]:
     yield _simple(
         "greylist.test",
         "Greylists: defers the first attempt of each message with 450, takes the second.",
@@ -57,6 +57,9 @@ def _refusing() -> Iterator[Personality]:
         moves={At.MAIL: Move(reply=_TSS04, first=2)},
         hosts=("mta5.am0.yahoodns.net", "mta6.am0.yahoodns.net"),
     )
+
+
+def _refusing() -> Iterator[Personality]:
     yield _simple(
         "full.test", "Every mailbox is full: 452 4.2.2.", At.RCPT, Move(reply="452 4.2.2 The recipient is over quota")
     )
@@ -157,5 +160,5 @@ def _returning() -> Iterator[Personality]:
     )
 
 
-PROVIDERS: Final = (EVERYBODY, *_refusing(), *_broken(), *_unnamed(), *_returning())
+PROVIDERS: Final = (EVERYBODY, *_throttling(), *_refusing(), *_broken(), *_unnamed(), *_returning())
 """All of them; the place in this list is that of the address."""

@@ -12,7 +12,8 @@ import pytest
 from integration.road.living import Api, Document, api_of
 from peers.postroad import PostroadServer, postroad_server
 from peers.process import wait_until
-from postroad.simulator import Simulator
+from postroad.simulator import PROVIDERS, Move, Personality, Simulator
+from postroad.simulator.personality import At
 
 DAYS = 5
 DELAYS_S = (300, 600, 1200, 2400, 4800, 9600, 14_400)
@@ -21,7 +22,8 @@ JITTER = 0.2
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with Simulator(seed=1, ledger=tmp_path_factory.mktemp("simulator") / "ledger") as running:
+    sluggish = Personality(domain="sluggish.test", says="Thinks before it takes.", moves={At.DOT: Move(wait_s=5.0)})
+    with Simulator((*PROVIDERS, sluggish), seed=1, ledger=tmp_path_factory.mktemp("simulator") / "ledger") as running:
         yield running
 
 
@@ -86,7 +88,7 @@ def test_five_days_of_retries_are_watched_in_seconds_each_at_its_own_time(api: A
 def test_a_message_in_flight_is_not_lost_when_the_clock_jumps_over_its_lease(
     api: Api, node: PostroadServer, simulator: Simulator
 ) -> None:
-    message = send(api, "bob@slow.test")
+    message = send(api, "bob@sluggish.test")
     node.tell("clock", "advance", "2d", "--at-once")
     found = api.ended(message, "delivered", timeout_s=60)
     assert [taken.message_id for taken in simulator.taken].count(f"<{found['header_id']}>") == 1
