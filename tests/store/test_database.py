@@ -245,6 +245,9 @@ async def test_patient_units_survive_a_restart_of_postgresql_and_others_are_told
         with pytest.raises(Unavailable):
             await database.read(lambda c: bulk.run(c, "SELECT 1"))
         assert not patient.done()
+        for name in ("while it waits", "and again"):  # refused at once, not when the engine is back
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(database.write(lambda c, name=name: put(c, name)), 10)
         await asyncio.to_thread(server.start)
         assert await asyncio.wait_for(patient, 30) == "patient"
         assert await database.read(lambda c: bulk.run(c, "SELECT name FROM server_facts")) == [("patient",)]

@@ -7,6 +7,7 @@ one statement carries many rows.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -32,6 +33,8 @@ UnitOfMany = Callable[[Connection, list[Item]], Sequence[T | Exception]]
 
 _log = structlog.get_logger("postroad.store")
 _TRIES = 5
+_AWAY_S = 1.0
+"""How long an engine that was away is taken to be away still, when nothing waits that would find out."""
 
 
 class _Nudge:
@@ -54,6 +57,8 @@ class _State:
     counting: threading.Lock = field(default_factory=threading.Lock)
     closing: bool = False
     broken: bool = False
+    away_until: float = 0.0
+    """By the monotonic clock: until then the engine is known to be away, and units that do not wait are refused."""
     counters: Counters = field(default_factory=Counters)
 
 
@@ -201,7 +206,7 @@ class Database:
         self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool, lazy: bool = False
     ) -> asyncio.Future[Any]:
         state = self._state
-        if state.broken or state.closing:
+        if state.broken or state.closing or (not patient and time.monotonic() < state.away_until):
             raise _unavailable()
         if not patient and state.pending >= self._backlog:
             raise Unavailable("overloaded", "The store is behind; nothing was stored.", retry_after_s=1)
@@ -288,6 +293,7 @@ class Database:
                 return
             else:
                 self._state.counters.transactions += 1
+                self._state.away_until = 0.0
                 return
 
     def _after_failure(self, works: list[Work], error: DBAPIError, tries: int) -> list[Work]:
@@ -304,16 +310,34 @@ class Database:
             fail(works, error)
             return []
         _log.warning("store_away", error=type(error.orig).__name__, tries=tries)
-        fail([work for work in works if not work.patient], _unavailable())
-        patient = [work for work in works if work.patient]
-        self._answer([work for work in works if not work.patient])
-        works[:] = patient
-        if patient:
-            if self._state.closing:
-                fail(patient, _unavailable())
-                return []
+        return self._while_away(works, tries)
+
+    def _while_away(self, works: list[Work], tries: int) -> list[Work]:
+        """Refuse the units that do not wait for an engine that is away, those behind them too, and return the others.
+
+        As long as this writer has patient units it is busy waiting, so that others are refused at the door.
+        """
+        while True:
+            try:
+                work = self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(work, Work):
+                works.append(work)
+            elif work is None:
+                self._queue.put(None)
+                break
+        refused = [work for work in works if not work.patient]
+        fail(refused, _unavailable())
+        self._answer(refused)
+        works[:] = [work for work in works if work.patient]
+        if works and self._state.closing:
+            fail(works, _unavailable())
+            return []
+        self._state.away_until = math.inf if works else time.monotonic() + _AWAY_S
+        if works:
             time.sleep(min(0.1 * 2 ** min(tries, 5), 2.0))
-        return patient
+        return works
 
     def _transact(self, works: list[Work]) -> None:
         groups: dict[object, list[Work]] = {}
