@@ -7,9 +7,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from faults.checker import Mark, check
+from faults.checker import Mark, check, none_of
 from faults.frame import Experiment, Options, Outcome, Size
-from faults.injector import Injector
+from faults.injector import Ack, Client, Injector
 from faults.observer import Observer
 from faults.stage import SENDER, stage
 from peers.ledger import Behaviour
@@ -124,6 +124,7 @@ def run(options: Options) -> Outcome:
             told=told,
             noticed=[] if options.control else observer.feed(),
         )
+        marks.append(_unknown(Client(ports, on.key, "unknown"), acks))
         observer.close()
         injector.close()
     orphans = tuple(str(pid) for pid in killer.orphans)
@@ -131,12 +132,19 @@ def run(options: Options) -> Outcome:
     return Outcome(marks, {"messages": plan.messages, "kills": killer.kills, "nodes": nodes})
 
 
+def _unknown(client: Client, acks: list[Ack]) -> Mark:
+    """Look for messages that were answered 202 and that the server has never heard of."""
+    found = [ack.message_id for ack in acks if client.ask("GET", f"/v1/messages/{ack.message_id}")[0] == 404]
+    client.close()
+    return none_of("UNKNOWN", "answered 202, not known to the server", found)
+
+
 EXPERIMENT = Experiment(
     number="F1",
     name="kill",
     does="kill -9 of a random server while messages are sent, and a start right after.",
     control="a build that answers 202 before the commit",
-    reveals=frozenset({"LOST"}),
+    reveals=frozenset({"LOST", "UNKNOWN"}),
     run=run,
     engines=("sqlite", "postgresql"),
 )
