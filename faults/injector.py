@@ -23,6 +23,7 @@ from peers.process import LOOPBACK
 _AGAIN = frozenset({409, 425, 429, 500, 502, 503, 504})
 _TIMEOUT_S = 10.0
 _PAUSE_S = 0.05
+_LAST_S = 20.0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -46,6 +47,8 @@ class Client:
     def __init__(self, ports: Sequence[int], key: str, seed: str) -> None:
         self._ports, self._key = ports, key
         self._chance = random.Random(seed)
+        self.give_up_at = float("inf")
+        """When asking again ends, whatever was said before (monotonic)."""
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(
@@ -79,7 +82,7 @@ class Client:
             Refusal: the answer is a refusal.
         """
         tries = 0
-        while time.monotonic() < until:
+        while time.monotonic() < min(until, self.give_up_at):
             tries += 1
             try:
                 status, answer = self.ask(method, path, body, headers)
@@ -110,11 +113,14 @@ class Injector:
         self._file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock = threading.Lock()
         self._stopped = False
+        self._clients: list[Client] = []
         self.acknowledged = 0
 
     def stop(self) -> None:
         """Begin no more messages, and give up those that are not answered soon."""
         self._stopped = True
+        for client in self._clients:
+            client.give_up_at = time.monotonic() + _LAST_S
 
     def recipient(self, number: int) -> str:
         return f"r{self._seed}-{number:06d}@sink.test"
@@ -127,6 +133,7 @@ class Injector:
 
         def work(index: int) -> Iterator[str]:
             client = Client(self._ports, self._key, f"{self._seed}-{index}")
+            self._clients.append(client)
             while (number := self._next(numbers)) is not None:
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
                 try:
