@@ -12,6 +12,7 @@ _MODULES = (
     "failing_disk",
     "full_disk",
     "restart",
+    "failover",
     "partition",
     "stop",
     "slow",
