@@ -29,7 +29,7 @@ ifdef ONLY
 	@$(BIN)/python -m pytest $(ONLY)
 else
 	@rm -f .coverage .coverage.* .failed
-	@POSTROAD_TESTS_FAILED=.failed $(BIN)/coverage run -m pytest || $(BIN)/python tools/again.py .failed
+	@FAILED_TESTS_FILE=.failed $(BIN)/coverage run -m pytest || $(BIN)/python tools/again.py .failed
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o .coverage.json
 	@$(BIN)/python tools/coverage_gates.py .coverage.json
