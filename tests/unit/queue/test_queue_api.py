@@ -57,8 +57,8 @@ async def test_what_waits_is_shown_with_all_that_is_known(house: House, api: htt
     assert (row["id"], row["site"], row["state"], row["age_s"], row["suspended"]) == (
         name, "google", "queued", 90, None,
     )  # fmt: skip
-    assert (await api.get(f"{PATH}/{name}")).json() == row
-    assert (await api.get(f"{PATH}/dlv_none")).status_code == 404
+    assert (await api.get(f"{PATH}/deliveries/{name}")).json() == row
+    assert (await api.get(f"{PATH}/deliveries/dlv_none")).status_code == 404
 
 
 async def test_the_queue_is_filtered_and_read_page_by_page(house: House, api: httpx.AsyncClient) -> None:
@@ -82,7 +82,7 @@ async def test_another_projects_queue_is_not_seen_or_changed(house: House, api: 
     (name,) = await send(api, "ann@a.example")
     async with house.client(await house.another_project("other")) as stranger:
         assert await listed(stranger) == []
-        assert (await stranger.get(f"{PATH}/{name}")).status_code == 404
+        assert (await stranger.get(f"{PATH}/deliveries/{name}")).status_code == 404
         assert (await stranger.get(f"{PATH}/counts")).json() == {"data": [], "complete": True}
         assert (await change(stranger, "cancel"))["matched"] == 0
     async with house.client(house.secrets[KeyScope.READ]) as reader:

@@ -155,7 +155,7 @@ class QueueController(Controller):
         now = services.clock.now()
         return QueueCounts([show_group(group, now) for group in groups], complete)
 
-    @get("/{delivery_id:str}", opt=READ, summary="Show a delivery in the queue")
+    @get("/deliveries/{delivery_id:str}", opt=READ, summary="Show a delivery in the queue")
     async def show(self, delivery_id: FromPath[str], services: GivenServices, caller: GivenCaller) -> QueuedShown:
         """Return where a delivery stands, in the queue or not."""
         return shown(services, await services.queue.show(DeliveryId(delivery_id), caller.project.id))
