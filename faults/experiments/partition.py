@@ -28,7 +28,7 @@ def run(options: Options) -> Outcome:
     settings = {
         **SETTINGS,
         "POSTROAD_DELIVERY_LEASE_S": str(_LEASE_S),
-        "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": "10",
+        "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": "40",
     }
     cuts = options.sized(1, 3, 10)
     late, unsettled = 0, 0
