@@ -18,6 +18,7 @@ from rich.table import Table
 from faults import table
 from faults.catalogue import catalogue, choose
 from faults.frame import RESULTS, Experiment, Options, Record, Size, Skipped, execute, keep
+from peers.process import PartMissing
 
 
 def _arguments() -> argparse.Namespace:
@@ -108,7 +109,7 @@ def _run(
         if arguments.control_only:
             return _control_only(experiment, options, console)
         record = execute(experiment, options, with_control=not arguments.no_control)[0]
-    except Skipped as missing:
+    except (Skipped, PartMissing) as missing:
         console.print(f"{experiment.number} {experiment.name} was not run: {missing}", style="yellow", markup=False)
         return True
     if arguments.keep:
