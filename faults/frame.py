@@ -31,7 +31,7 @@ class Size(StrEnum):
     FULL = "full"
 
 
-class Skipped(Exception):  # noqa: N818 - it reads as what it says
+class Skipped(Exception):  # noqa: N818 - no error: what an experiment needs is not on this machine
     """The machine has not what the experiment needs; the text says what is missing."""
 
 

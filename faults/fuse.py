@@ -72,7 +72,7 @@ def _told(function: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     return answering
 
 
-class Lossy(pyfuse3.Operations):  # type: ignore[misc]  # the package has no types
+class Lossy(pyfuse3.Operations):
     """The file system; inodes are those of BACKING, which is one file system."""
 
     enable_writeback_cache = False

@@ -33,7 +33,7 @@ _HEARD_S = 0.05
 """A reset may overtake what was said before it; the client is given time to hear that first."""
 
 
-class Ended(Exception):  # noqa: N818 - an inner signal
+class Ended(Exception):  # noqa: N818 - no error: it takes the conversation out of a script, wherever that stands
     """The script ended the conversation."""
 
 
@@ -77,7 +77,7 @@ Script = Callable[[Talk, str], Awaitable[None]]
 """Called at each phase before the friendly answer; it may wait, answer something else, or end the conversation."""
 
 
-class Answered(Exception):  # noqa: N818 - an inner signal
+class Answered(Exception):  # noqa: N818 - no error: it tells the conversation that a phase is over
     """The script gave the reply of this phase itself, and it was a refusal."""
 
 

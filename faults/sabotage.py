@@ -25,6 +25,11 @@ _ENTRY = "from faults.sabotage import composing; composing({fd})"
 _JOB_LIMIT_S = 2.0
 
 
+def _break(owner: object, name: str, broken: object) -> None:
+    """Put something broken in the place of what works."""
+    setattr(owner, name, broken)
+
+
 def _answer_early() -> None:
     """Answer before the commit: what a 202 promises is not on disk yet."""
     from sqlalchemy import event
@@ -49,14 +54,14 @@ def _answer_early() -> None:
             now[0]._answer(now[1])
             time.sleep(_EARLY_S)
 
-    Database._transact = remembering  # type: ignore[method-assign]  # that is what breaking it means
+    _break(Database, "_transact", remembering)
 
 
 def _forget_doubt() -> None:
     """Take a connection that was lost behind the final dot for any other lost connection."""
     from postroad.model.attempt import Attempt
 
-    Attempt.in_doubt = property(lambda _: False)  # type: ignore[method-assign,assignment]  # as above
+    _break(Attempt, "in_doubt", property(lambda _: False))
 
 
 def _sync_less() -> None:
@@ -72,7 +77,7 @@ def _sync_less() -> None:
     def connecting(*arguments: Any, **options: Any) -> sqlite3.Connection:
         return connect(*arguments, **{**options, "factory": Lax})
 
-    sqlite3.connect = connecting  # type: ignore[assignment]  # as above
+    _break(sqlite3, "connect", connecting)
 
 
 def _bounce_on_any_dns() -> None:
@@ -81,16 +86,16 @@ def _bounce_on_any_dns() -> None:
     from postroad.model.reason import Class
     from postroad.pipeline.outcomes import judge
 
-    for trouble in (Trouble.DNS_FAILURE, Trouble.DNS_TIMEOUT):
-        judge._BOUNCING_TROUBLE[trouble] = (Class.BAD_DOMAIN, "5.1.2")  # type: ignore[index]  # as above
+    bouncing = dict.fromkeys((Trouble.DNS_FAILURE, Trouble.DNS_TIMEOUT), (Class.BAD_DOMAIN, "5.1.2"))
+    _break(judge, "_BOUNCING_TROUBLE", judge._BOUNCING_TROUBLE | bouncing)
 
 
 def _retry_at_once() -> None:
     """Ask a server that said "later" again at once."""
     from postroad.pipeline.outcomes import retry
 
-    retry.scheduled = lambda *_: 50_000  # type: ignore[assignment]  # as above
-    retry.at_least = lambda *_: 50_000  # type: ignore[assignment]  # as above
+    for name in ("scheduled", "at_least"):
+        _break(retry, name, lambda *_: 50_000)
 
 
 def _give_up_at_first() -> None:
@@ -100,22 +105,22 @@ def _give_up_at_first() -> None:
     def bounce(case: Any, reason: Any, *_: Any) -> Any:
         return judge._final(case, judge.State.BOUNCED, judge.EventType.BOUNCED, reason)
 
-    judge._scheduled = bounce  # as above
+    _break(judge, "_scheduled", bounce)
 
 
 def _keep_composing() -> None:
     """Compose for ever what takes its process down."""
     from postroad.pipeline import press
 
-    press._DEATHS = 1_000_000
+    _break(press, "_DEATHS", 1_000_000)
 
 
 def _poisonous() -> None:
     """Compose in processes that content can take down, and wait less long for one that hangs."""
     from postroad.pipeline import press
 
-    press._ENTRY = _ENTRY
-    press._JOB_LIMIT_S = _JOB_LIMIT_S
+    _break(press, "_ENTRY", _ENTRY)
+    _break(press, "_JOB_LIMIT_S", _JOB_LIMIT_S)
 
 
 def _forget_results() -> None:
@@ -123,14 +128,14 @@ def _forget_results() -> None:
     from postroad.pipeline.journal import Journal
     from postroad.store.database import Database
 
-    Journal.result = lambda *_: None  # type: ignore[method-assign,assignment]  # as above
+    _break(Journal, "result", lambda *_: None)
 
     write_each = Database.write_each
 
     async def impatient(self: Database, function: Any, item: Any, **how: Any) -> Any:
         return await write_each(self, function, item, **{**how, "patient": False})
 
-    Database.write_each = impatient  # type: ignore[method-assign]  # as above
+    _break(Database, "write_each", impatient)
 
 
 def _ignore_lease() -> None:
@@ -141,7 +146,7 @@ def _ignore_lease() -> None:
         self._journal.dot(lease.delivery_id, lease.attempt)
         return True
 
-    Sending._before_dot = always  # type: ignore[method-assign]  # as above
+    _break(Sending, "_before_dot", always)
 
 
 DEFECTS: dict[str, Sequence[Callable[[], None]]] = {
@@ -173,7 +178,7 @@ def composing(descriptor: int) -> None:
             pass
         return compose(job, ring)
 
-    frames.compose = poisoned  # type: ignore[attr-defined]  # as above
+    _break(frames, "compose", poisoned)
     worker.main(descriptor)
 
 

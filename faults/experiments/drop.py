@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from faults.checker import none_of
 from faults.frame import Experiment, Options, Outcome
@@ -59,7 +60,7 @@ def _script(phase: str, ending: str) -> Script:
 
 async def _stall(talk: Talk) -> None:
     """Read nothing more and say nothing until the client has gone."""
-    talk.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport that reads, too
+    cast("asyncio.Transport", talk.writer.transport).pause_reading()
     await asyncio.sleep(_PHASE_TIMEOUT_S * 3)
     await talk.end("rst")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from faults.checker import Mark, none_of
 from faults.frame import Experiment, Options, Outcome, Skipped, apart
@@ -99,11 +100,11 @@ def run(options: Options) -> Outcome:
     return Outcome(marks, facts)
 
 
-def _ends(get: object) -> int:
+def _ends(get: Callable[[str], Any]) -> int:
     """How many events the feed has that say a delivery ended."""
     count, after = 0, ""
     while True:
-        page = get(f"/v1/events?limit=500{after}")  # type: ignore[operator]  # a method of the stage
+        page = get(f"/v1/events?limit=500{after}")
         if not page["data"]:
             return count
         count += sum(event["type"] == "message.delivered" for event in page["data"])

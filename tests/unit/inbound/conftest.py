@@ -172,7 +172,7 @@ class Yard:
         return self.mail(mail.id)
 
     def mail(self, name: str) -> Mail:
-        found = self.database.read_now(lambda c: inbound.one(c, name))  # type: ignore[arg-type]
+        found = self.database.read_now(lambda c: inbound.one(c, name))
         assert found is not None
         return found[0]
 

@@ -213,7 +213,7 @@ async def test_mail_about_a_delivery_that_is_no_longer_kept_is_unmatched(yard: Y
         (Unrecognised(), Taken.OTHER),
     ],
 )
-async def test_what_is_about_nothing_of_ours_is_named_all_the_same(yard: Yard, says, taken) -> None:  # type: ignore[no-untyped-def]
+async def test_what_is_about_nothing_of_ours_is_named_all_the_same(yard: Yard, says, taken) -> None:
     mail = await yard.come_back("postmaster", says)
     assert (mail.taken_for, mail.effect) == (taken, Effect.UNMATCHED)
     assert yard.inbound.counted[taken, Effect.UNMATCHED] == 1
@@ -287,7 +287,7 @@ async def test_mail_in_the_hands_of_a_node_that_died_comes_back(yard: Yard) -> N
     mail = await yard.arrive("abuse", Unrecognised())
     now = yard.clock.now()
     take = {"now": now, "until": now + 600_000_000, "limit": 9}
-    assert yard.database.write_now(lambda c: inbound.take(c, node="node_2", **take))  # type: ignore[arg-type]
+    assert yard.database.write_now(lambda c: inbound.take(c, node="node_2", **take))
     assert not await yard.inbound.round()
     yard.pass_by(600)
     assert await yard.inbound.round()
