@@ -18,6 +18,7 @@ from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.sites import Sites
 from postroad.features.suppressions import Suppressions, Undoing
+from postroad.features.transport import TlsReports
 from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
 from postroad.http.server import build
@@ -168,6 +169,7 @@ async def open_house(
             database, clock, mints, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
         ),
         sites=sites_over(database, clock),
+        tls_reports=TlsReports(database, clock, organization="mail.example"),
         time=Timekeeper(clock, database, IdleHands(), told=told),
         token_key=TOKEN_KEY,
         due=due,

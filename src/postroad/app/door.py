@@ -33,6 +33,7 @@ def http_door(house: House) -> Door:
             guard=house.guard,
             sites=house.sites,
             suspensions=house.suspensions,
+            tls_reports=house.transport.reports,
             time=house.time,
             token_key=house.vault.derive("tokens"),
             due=house.due,

@@ -27,7 +27,7 @@ from postroad.cli.simulate import simulate
 from postroad.cli.sites import sites_app
 from postroad.cli.suppressions import suppression_app
 from postroad.cli.telling import tell_failure
-from postroad.cli.transport import tls_app, tlsrpt
+from postroad.cli.transport import tls_app, tlsrpt_app
 from postroad.cli.webhooks import webhook_app
 
 INTERRUPTED = 130
@@ -45,7 +45,6 @@ def application() -> typer.Typer:
     )
     for command in (server.dev, server.serve, send, server.doctor, server.migrate, simulate, server.version):
         app.command()(command)
-    app.command()(tlsrpt)
     for name, group in (
         ("project", project_app),
         ("key", key_app),
@@ -58,6 +57,7 @@ def application() -> typer.Typer:
         ("inbound", inbound_app),
         ("rules", rules_app),
         ("tls", tls_app),
+        ("tlsrpt", tlsrpt_app),
         ("clock", clock_app),
         ("config", server.config_app),
     ):

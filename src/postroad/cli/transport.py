@@ -1,4 +1,4 @@
-"""Transport security: `postroad tlsrpt` and `postroad tls …`."""
+"""Transport security: `postroad tlsrpt …` and `postroad tls …`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,18 +13,37 @@ if TYPE_CHECKING:
 tls_app = typer.Typer(help="What is known of the TLS of other mail servers.", no_args_is_help=True)
 
 
+tlsrpt_app = typer.Typer(help="How TLS sessions with other mail servers went.")
+Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="Day in UTC; without, today.")]
+
+
+@tlsrpt_app.callback(invoke_without_command=True)
 def tlsrpt(
-    day: Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="Day in UTC; without, today.")] = None,
+    context: typer.Context,
+    day: Day = None,
     domain: Annotated[str | None, typer.Option("--domain", metavar="NAME", help="Only of this domain.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how TLS sessions with other mail servers went; with --json, the reports of RFC 8460."""
+    if context.invoked_subcommand is not None:
+        return
     answer = ask(config, "tls.reports", {"day": day, "domain": domain})
     if as_json:
         tell_json(answer)
     else:
         tell({"data": [line for report in rows(answer) for line in _lines(report)]}, as_json=False)
+
+
+@tlsrpt_app.command("report")
+def report(
+    domain: Annotated[str, typer.Option("--domain", metavar="NAME", help="The domain that it is for.")],
+    day: Day = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the report of a day to one domain, ready to be sent: the JSON document of RFC 8460."""
+    tell_json(ask(config, "tls.report", {"domain": domain, "day": day}))
 
 
 @tls_app.command("policies")

@@ -266,7 +266,7 @@ def _responses(each: _Operation, by_type: Json) -> Json:
 
 def _answer_media(each: _Operation) -> tuple[str, ...]:
     if _has_schema(each.answer):
-        return (_JSON,)
+        return each.documented.answer_media or (_JSON,)
     own = str(each.handler.media_type or "application/octet-stream").partition(";")[0]
     return each.documented.answer_media or (own,)
 

@@ -14,6 +14,7 @@ from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.sites import Sites
 from postroad.features.suppressions import Suppressions, Undoing
+from postroad.features.transport import TlsReports
 from postroad.features.webhooks import Webhooks
 from postroad.model.clock import Clock
 from postroad.model.ids import DeliveryId, Mint, ProjectId
@@ -112,6 +113,7 @@ class Services:
     guard: Guard
     sites: Sites
     suspensions: Suspensions
+    tls_reports: TlsReports
     time: Timekeeping
     token_key: bytes
     """Seals the tokens of unsubscribe links."""

@@ -40,6 +40,9 @@ async def test_what_was_counted_and_kept_is_told(tmp_path: Path) -> None:
         }
         assert report["report-id"].startswith(today[:4])
         assert (await operations.find("tls.reports").prepare({"day": "2020-01-01"})(house))["data"] == []
+        assert await operations.find("tls.report").prepare({"domain": "X.test", "day": today})(house) == report
+        with pytest.raises(Refused, match=r"y\.test"):
+            await operations.find("tls.report").prepare({"domain": "y.test"})(house)
         (policy,) = (await operations.find("tls.policies").prepare({})(house))["data"]
         assert (policy["domain"], policy["mode"], policy["mx"]) == ("x.test", "enforce", ["mx.x.test"])
         (broken,) = (await operations.find("tls.broken").prepare({})(house))["data"]

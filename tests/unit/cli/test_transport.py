@@ -40,3 +40,9 @@ def test_what_is_kept_is_listed(server, postroad, what):
     server.answers = [{"data": [{"domain": "x.test"}]}]
     assert "x.test" in postroad("tls", what).out
     assert server.asked == [(f"tls.{what}", {})]
+
+
+def test_one_report_is_printed_as_the_document_that_it_is(server, postroad):
+    server.answers = [REPORT]
+    assert postroad("tlsrpt", "report", "--domain", "x.test", "--day", "2026-01-31").json == REPORT
+    assert server.asked == [("tls.report", {"domain": "x.test", "day": "2026-01-31"})]

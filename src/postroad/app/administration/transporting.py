@@ -21,9 +21,22 @@ class OfDay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     domain: str | None = None
 
 
+class OfDomain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The arguments of `tlsrpt report`."""
+
+    domain: str
+    day: dt.date | None = None
+    """In UTC; today when none is named."""
+
+
 async def tlsrpt(house: "House", given: OfDay) -> Answer:
     """Return the TLS reports of a day, one for each domain that mail went to, as RFC 8460 has them."""
     return {"data": await house.transport.reports.read(given.day, given.domain)}
+
+
+async def report(house: "House", given: OfDomain) -> Answer:
+    """Return the TLS report of a day to one domain, and nothing around it."""
+    return await house.transport.reports.document(given.day, given.domain)
 
 
 async def policies(house: "House", given: Nothing) -> Answer:
@@ -55,6 +68,7 @@ async def broken(house: "House", given: Nothing) -> Answer:
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "tls.reports": operation(OfDay, tlsrpt),
+    "tls.report": operation(OfDomain, report),
     "tls.policies": operation(Nothing, policies),
     "tls.broken": operation(Nothing, broken),
 }

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from postroad.model.clock import SECOND, Clock
+from postroad.model.errors import Refused
 from postroad.pipeline.deliver.policy import Session
 from postroad.store import transport
 from postroad.store.database import Database
@@ -68,6 +69,17 @@ class TlsReports:
                     counts.setdefault(key, [0])[0] += count
                     told.setdefault(key, words)
                 raise
+
+    async def document(self, day: dt.date | None, domain: str) -> dict[str, object]:
+        """Return the report of a day to a domain, as it is sent there.
+
+        Raises:
+            Refused: no session of that day was to this domain (`not_found`).
+        """
+        found = await self.read(day, domain.lower())
+        if not found:
+            raise Refused("not_found", f"No TLS sessions with the mail servers of {domain} were counted on that day.")
+        return found[0]
 
     async def read(self, day: dt.date | None = None, domain: str | None = None) -> list[dict[str, object]]:
         """Return the reports of a day, today's so far when none is named: one for each policy domain."""

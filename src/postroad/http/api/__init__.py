@@ -26,6 +26,7 @@ from postroad.http.api.sites import SitesController
 from postroad.http.api.streams import StreamsController
 from postroad.http.api.suppressions import SuppressionsController
 from postroad.http.api.suspensions import SuspensionsController
+from postroad.http.api.tls_reports import TlsReportsController
 from postroad.http.api.undoing import UndoingController
 from postroad.http.api.webhooks import WebhooksController
 
@@ -43,6 +44,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     WebhooksController,
     InboundController,
     SitesController,
+    TlsReportsController,
     StreamsController,
     KeysController,
     ProjectController,
