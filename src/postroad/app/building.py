@@ -12,12 +12,13 @@ from postroad.app.exchanging import mail_back
 from postroad.app.house import House
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.rehearsing import Rehearsal
+from postroad.app.reporting import reporting_of
 from postroad.app.retention import Retention
 from postroad.app.routes import own_addresses, own_names, router_of
 from postroad.app.rulebook import RuleFiles
 from postroad.app.timekeeping import Timekeeper, clock_of
 from postroad.app.traffic import LimitFiles, shaping_of, suspend_by_rules
-from postroad.app.transporting import contexts_of, knowledge, transport_of
+from postroad.app.transporting import contexts_of, knowledge, resolver_of, transport_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
 from postroad.config import Settings, split_endpoint
 from postroad.features.accounts import Keys, Projects, Streams, built_in_streams
@@ -141,8 +142,13 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     rehearsal = Rehearsal(arrivals, vault.derive("return path"), clock)
     sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal)
     retention = Retention(database, blobs, clock, settings.retention)
-    time = Timekeeper(clock, database, sending, told=told, rounds=(senders.recheck_due, retention.round))
     room = _room(settings, database)
+    intake = _intake(ground, streams, senders, room, sending)
+    tls_mail = reporting_of(
+        settings, transport, clock=clock, texts=resolver_of(settings), intake=intake, projects=projects
+    )
+    rounds = (senders.recheck_due, retention.round, *(() if tls_mail is None else (tls_mail.round,)))
+    time = Timekeeper(clock, database, sending, told=told, rounds=rounds)
     suspending = Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
@@ -153,7 +159,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         due=due, told=told, projects=projects, keys=keys, streams=streams, senders=senders, suppressions=suppressions,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
-        egress=egress, room=room, readiness=Readiness(), intake=_intake(ground, streams, senders, room, sending),
+        egress=egress, room=room, readiness=Readiness(), intake=intake, tls_mail=tls_mail,
         sending=sending, recompose=recompose, retention=retention, time=time, rules=rules, suspensions=suspensions,
         shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock),
         undoing=Undoing(database, clock, mint, told=told.ring),

@@ -18,7 +18,7 @@ from postroad.features.queue import Queue, Suspending
 from postroad.features.senders import Senders
 from postroad.features.sites import Sites
 from postroad.features.suppressions import Suppressions, Undoing
-from postroad.features.transport import Transport
+from postroad.features.transport import ReportMailer, Transport
 from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.model.clock import Clock
@@ -76,6 +76,8 @@ class House:
     arrivals: Arrivals
     inbound: Inbound
     transport: Transport
+    tls_mail: ReportMailer | None
+    """Sends TLS reports, where that is set up."""
     time: Timekeeper
     policy_egress: Egress
     """The way to recipients' MTA-STS policies."""

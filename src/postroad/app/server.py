@@ -148,6 +148,8 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
                 "retention": house.retention.run,
                 "guard": house.guard.run,
             }
+            if house.tls_mail is not None:
+                loops["tls_mail"] = house.tls_mail.run
         tasks = [asyncio.create_task(_keep_running(name, loop), name=name) for name, loop in loops.items()]
         stack.push_async_callback(_drain, house, [task for task in tasks if task.get_name() == "delivery"])
         stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() not in ("delivery", "notifier")])

@@ -36,16 +36,23 @@ def transport_of(settings: Settings, database: Database, clock: Clock) -> tuple[
         resolve=dns_resolver(resolvers, timeout_s=delivery.dns_timeout_s),
         tls=ssl.create_default_context(cafile=authorities),
     )
-    reports = TlsReports(database, clock, organization=delivery.hostname or "localhost")
+    reports = TlsReports(database, clock, organization=delivery.hostname or "localhost", contact=tls.report_from)
     keeper = StsKeeper(
         database=database,
         clock=clock,
-        resolver=Resolver(resolvers, timeout_s=delivery.dns_timeout_s, trust_ad=False),
+        resolver=resolver_of(settings),
         fetch=egress.get,
         reports=reports,
         port=tls.mta_sts_port,
     )
     return Transport(keeper if tls.mta_sts else None, BrokenKeeper(database, clock), reports), egress
+
+
+def resolver_of(settings: Settings) -> Resolver:
+    """Return what asks the DNS for the records in which domains tell of their TLS."""
+    delivery = settings.delivery
+    resolvers = tuple(split_endpoint(text, 53) for text in delivery.resolvers)
+    return Resolver(resolvers, timeout_s=delivery.dns_timeout_s, trust_ad=False)
 
 
 def knowledge(transport: Transport) -> Knowledge:

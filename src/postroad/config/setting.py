@@ -77,6 +77,13 @@ def check_address(text: str) -> str | None:
     return None
 
 
+def check_mailbox(text: str) -> str | None:
+    """Check what an address looks like; where it is used says more."""
+    if re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+", text) is None:
+        return "must be an address such as tls-reports@example.com"
+    return None
+
+
 def check_network(text: str) -> str | None:
     """Check an IP address or a range of them."""
     try:

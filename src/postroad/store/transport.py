@@ -138,6 +138,11 @@ def sessions(connection: Connection, day: str, domain: str | None = None) -> lis
     return [Counted(*row) for row in rows]
 
 
+def reported_domains(connection: Connection, day: str) -> list[str]:
+    """Return the domains to which sessions of a day were counted."""
+    return [row[0] for row in bulk.run(connection, "SELECT DISTINCT domain FROM tls_sessions WHERE day = ?", (day,))]
+
+
 def remove_sessions(connection: Connection, before_day: str, limit: int) -> int:
     """Remove up to `limit` counts of days before one, and return how many went."""
     key = "day, domain, policy_digest, result, host, ip, sending_ip"

@@ -9,7 +9,7 @@ whatever the text was like. The same content and seed give the same octets.
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,6 +94,12 @@ def build(text: str | None, html: str | None, parts: Iterable[Part] = (), *, see
     if attached:
         entity = _multipart("mixed", [entity, *attached], f"=_m{tag}")
     return entity
+
+
+def report(kind: str, entities: Sequence[Entity], *, seed: bytes) -> Entity:
+    """Write a report of a kind: first the words for people, then what programs read (RFC 6522 §3)."""
+    tag = hashlib.blake2b(seed, digest_size=15).hexdigest()
+    return _multipart("report", list(entities), f"=_p{tag}", (("report-type", kind),))
 
 
 def text_entity(subtype: str, text: str) -> Entity:

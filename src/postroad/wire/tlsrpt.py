@@ -1,15 +1,24 @@
 """TLS reports: what a sender tells a domain of the TLS that it met (RFC 8460).
 
 A report is about one day and one policy domain: for each policy how many sessions went well, and which failed why.
+`find_addresses` reads where the domain wants it, `report` writes it, and `mail` puts it into a message.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import gzip
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import unquote
+
+from postroad.wire import headers, mime
+from postroad.wire.address import Address
 
 _VERSION: Final = "TLSRPTv1"
+_MAILTO: Final = "mailto:"
+_DAY_S: Final = 24 * 3600
 
 
 class Result(StrEnum):
@@ -86,6 +95,59 @@ def report(
         "report-id": report_id,
         "policies": [_policy(account) for account in accounts],
     }
+
+
+def mailboxes(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses of those URLs that are mailto: (RFC 6068), without what they would have in the header."""
+    parts = [url[len(_MAILTO) :].partition("?")[0] for url in urls if url.lower().startswith(_MAILTO)]
+    return tuple(dict.fromkeys(text for part in parts for each in part.split(",") if (text := unquote(each).strip())))
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What stands on a report that goes by mail: `submitter` is our host name, `domain` the policy domain."""
+
+    sender: Address
+    recipients: tuple[Address, ...]
+    submitter: str
+    domain: str
+    report_id: str
+    day: dt.date
+
+
+def mail(document: Mapping[str, object], cover: Cover) -> bytes:
+    """Return a report as a whole message but for Date and Message-ID, which are for others to add (RFC 8460 §5.3).
+
+    It asks not to be stopped by the broken TLS that it may tell of (RFC 8689 §4), and to be answered by no machine.
+
+    Raises:
+        HeaderError: a name does not fit into a header.
+    """
+    begin = int(dt.datetime.combine(cover.day, dt.time(), dt.UTC).timestamp())
+    filename = f"{cover.submitter}!{cover.domain}!{begin}!{begin + _DAY_S - 1}.json.gz"  # RFC 8460 §5.1
+    packed = gzip.compress(json.dumps(document).encode(), mtime=0)
+    words = (
+        f"This is the report of {cover.submitter} on TLS with the mail servers of {cover.domain},\n"
+        f"for {cover.day} (UTC). RFC 8460 says what is in it.\n"
+    )
+    body = mime.report(
+        "tlsrpt",
+        [mime.text_entity("plain", words), mime.file_entity(mime.Part(packed, "application/tlsrpt+gzip", filename))],
+        seed=cover.report_id.encode(),
+    )
+    subject = f"Report Domain: {cover.domain} Submitter: {cover.submitter} Report-ID: <{cover.report_id}>"
+    fields = (
+        headers.mailboxes("From", [cover.sender]),
+        headers.mailboxes("To", cover.recipients),
+        headers.unstructured("Subject", subject),
+        headers.structured("TLS-Report-Domain", cover.domain),
+        headers.structured("TLS-Report-Submitter", cover.submitter),
+        headers.structured("TLS-Required", "No"),
+        headers.structured("Auto-Submitted", "auto-generated"),  # RFC 3834 §5
+        b"MIME-Version: 1.0\r\n",
+        *body.fields,
+    )
+    return b"".join((*fields, b"\r\n", body.body))
 
 
 def _policy(account: Account) -> dict[str, object]:

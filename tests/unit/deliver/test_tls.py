@@ -106,6 +106,12 @@ async def test_a_server_without_starttls_is_counted_as_one(make, server, message
     assert [(each.result, each.host) for each in reports] == [(Result.STARTTLS_NOT_SUPPORTED, "mx.test")]
 
 
+async def test_what_is_under_no_policy_is_not_counted(make, server, message, reports):
+    deliverer = make(tls=Knowledge(reports=reports))
+    assert (await deliverer.deliver(ROUTE, message(tls_optional=True))).delivered
+    assert not reports
+
+
 def test_broken_tls_is_forgotten_in_time():
     class Clock:
         at = 0

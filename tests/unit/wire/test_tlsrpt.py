@@ -1,10 +1,25 @@
 """TLS reports (RFC 8460)."""
 
 import datetime as dt
+import email
+import email.policy
+import gzip
+import json
 
 import pytest
 
-from postroad.wire.tlsrpt import Account, Failures, PolicyType, Result, find_addresses, report
+from postroad.wire.address import Address, parse_mailbox
+from postroad.wire.tlsrpt import (
+    Account,
+    Cover,
+    Failures,
+    PolicyType,
+    Result,
+    find_addresses,
+    mail,
+    mailboxes,
+    report,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +91,43 @@ def test_a_report_is_the_standards_document() -> None:
             },
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        (("mailto:a@x.example", "https://x.example/v1"), ("a@x.example",)),
+        (("mailto:a@x.example,b@x.example?subject=Hi", "MAILTO:a@x.example"), ("a@x.example", "b@x.example")),
+        (("mailto:a%2Bb@x.example",), ("a+b@x.example",)),
+        (("mailto:", "mailto:?to=a@x.example"), ()),
+    ],
+)
+def test_mailto_urls_are_read_for_their_addresses_only(urls: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert mailboxes(urls) == expected
+
+
+def test_a_report_by_mail_is_read_back_by_another_reader() -> None:
+    document = {"report-id": "2026-01-02.y.example@mail.us.example", "policies": []}
+    cover = Cover(
+        sender=Address(parse_mailbox("tls@us.example")),
+        recipients=(Address(parse_mailbox("a@y.example")), Address(parse_mailbox("b@y.example"))),
+        submitter="mail.us.example",
+        domain="y.example",
+        report_id="2026-01-02.y.example@mail.us.example",
+        day=dt.date(2026, 1, 2),
+    )
+    octets = mail(document, cover)
+    assert octets == mail(document, cover)
+    read = email.message_from_bytes(octets, policy=email.policy.SMTP)
+    assert (read.get_content_type(), read.get_param("report-type")) == ("multipart/report", "tlsrpt")
+    assert (read["From"], read["To"]) == ("tls@us.example", "a@y.example, b@y.example")
+    assert read["Subject"] == (
+        "Report Domain: y.example Submitter: mail.us.example Report-ID: <2026-01-02.y.example@mail.us.example>"
+    )
+    assert (read["TLS-Report-Domain"], read["TLS-Report-Submitter"]) == ("y.example", "mail.us.example")
+    assert (read["TLS-Required"], read["Auto-Submitted"]) == ("No", "auto-generated")
+    words, packed = read.iter_parts()
+    assert words.get_content_type() == "text/plain"
+    assert packed.get_content_type() == "application/tlsrpt+gzip"
+    assert packed.get_filename() == "mail.us.example!y.example!1767312000!1767398399.json.gz"
+    assert json.loads(gzip.decompress(packed.get_content())) == document

@@ -31,11 +31,12 @@ class _Policy(msgspec.Struct, frozen=True, array_like=True):
 class TlsReports:
     """Counts sessions."""
 
-    def __init__(self, database: Database, clock: Clock, *, organization: str) -> None:
-        """Count under the name by which reports call us."""
+    def __init__(self, database: Database, clock: Clock, *, organization: str, contact: str | None = None) -> None:
+        """Count under the name by which reports call us, `contact` being the address for questions about them."""
         self._database = database
         self._clock = clock
         self._organization = organization
+        self._contact = contact or f"postmaster@{organization}"
         self._counts: dict[_Key, list[int]] = {}
         self._told: dict[_Key, tuple[str, str]] = {}
         self._policies: dict[_Policy, tuple[str, str]] = {}
@@ -70,6 +71,11 @@ class TlsReports:
                     told.setdefault(key, words)
                 raise
 
+    async def domains(self, day: dt.date) -> list[str]:
+        """Return the domains that there is a report of a day for."""
+        await self.flush()
+        return await self._database.read(lambda connection: transport.reported_domains(connection, day.isoformat()))
+
     async def document(self, day: dt.date | None, domain: str) -> dict[str, object]:
         """Return the report of a day to a domain, as it is sent there.
 
@@ -90,7 +96,7 @@ class TlsReports:
             report(
                 _accounts(list(found)),
                 organization=self._organization,
-                contact=f"postmaster@{self._organization}",
+                contact=self._contact,
                 report_id=f"{chosen.isoformat()}.{name}@{self._organization}",
                 day=chosen,
             )

@@ -191,7 +191,8 @@ class Reach:
             self._note(goal, Result.VALIDATION_FAILURE if offered else Result.STARTTLS_NOT_SUPPORTED)
 
     def _note(self, goal: _Goal, result: Result | None, detail: str = "") -> None:
-        if self._reports is not None:
+        # What says TLS-Required: No is under no policy. TLS reports say so, or they would be reported on for ever.
+        if self._reports is not None and not goal.terms.relaxed:
             from_ip = None if goal.source is None else goal.source.address_for(goal.ip)
             host, ip = goal.host, goal.ip or None
             self._reports.note(
