@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from faults.checker import Mark, check, none_of
 from faults.frame import Experiment, Options, Outcome, Size
 from faults.injector import Ack, Client, Injector
 from faults.observer import Observer
 from faults.stage import SENDER, stage
-from peers.ledger import Behaviour
+from peers.ledger import Behaviour, Entry
 from peers.mta import mail_sink
 from peers.postroad import PostroadServer, relaying
 
 _NOTICE_S = 10.0
+_WORKERS_SHARE = 0.25
+"""How often a composing process is killed, and not its node."""
 _SETTINGS = {
     "POSTROAD_STREAMS_IN_DOUBT_DELAY_S": "2",
     "POSTROAD_STREAMS_IN_DOUBT_ATTEMPTS": "20",
@@ -26,38 +32,53 @@ _SETTINGS = {
 }
 
 
+_ACKS_S = 10.0
+_LATENCY_S = 0.005
+_AT_THE_DOT_S = 0.25
+"""How long before a kill a message may have reached the receiver, and its reply not yet have been written down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much, how fast, and how often a node is killed."""
+    """How much, how fast, and how often something is killed."""
 
     messages: int
     rate: float
     pause_s: tuple[float, float]
     deadline_s: float
     seed: int
+    kills: int
+    """The fewest kills that make the run worth its name; the control ends with them."""
     threads: int = 16
 
 
 def _plan(options: Options) -> Plan:
+    if options.control:
+        return Plan(1_000_000, 150.0, (0.2, 0.6), 30.0, options.seed, kills=4)
     if options.size is Size.SMALL:
-        return Plan(
-            600, 150.0, (0.3, 0.8) if options.control else (0.5, 1.5), 30.0 if options.control else 150.0, options.seed
-        )
-    messages = 1000 if options.control else options.sized(0, 10_000, 100_000)
-    return Plan(
-        messages, 400.0, (0.4, 1.0) if options.control else (1.0, 5.0), 60.0 if options.control else 600.0, options.seed
-    )
+        # two nodes share the machine with their PostgreSQL, and take their time to start
+        messages = 1_200 if options.engine == "postgresql" else 600
+        return Plan(messages, 150.0, (0.5, 1.5), 150.0, options.seed, kills=2)
+    messages = options.sized(0, 10_000, 100_000)
+    return Plan(messages, 400.0, (1.0, 5.0), 600.0, options.seed, kills=options.sized(0, 4, 20))
 
 
 class Killer:
-    """Kills a random node every now and then, and starts it again."""
+    """Kills a node or one of its composing processes every now and then, and starts the node again.
 
-    def __init__(self, nodes: list[PostroadServer], plan: Plan) -> None:
-        self._nodes, self._plan = nodes, plan
+    `together` kills all nodes at once, right when one of them has answered 202: what they promised and have not on
+    disk is lost then.
+    """
+
+    def __init__(self, nodes: list[PostroadServer], plan: Plan, injector: Injector, *, together: bool) -> None:
+        self._nodes, self._plan, self._injector, self._together = nodes, plan, injector, together
         self._chance = random.Random(plan.seed)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.kills = 0
+        self.moments_ns: list[int] = []
+        """When a node was killed."""
+        self.workers = 0
+        """How many composing processes were killed beside their nodes."""
         self.orphans: list[int] = []
         self.failure: Exception | None = None
 
@@ -72,13 +93,42 @@ class Killer:
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._chance.uniform(*self._plan.pause_s)):
-                node = self._chance.choice(self._nodes)
-                node.kill()
-                self.kills += 1
-                self.orphans += _outliving(node)
-                node.start()
+                if self._together:
+                    self._await_ack()
+                    self._kill(self._nodes)
+                    if len(self.moments_ns) >= self._plan.kills:
+                        self._injector.stop()
+                        return
+                elif self._chance.random() < _WORKERS_SHARE:
+                    self._kill_worker(self._chance.choice(self._nodes))
+                else:
+                    self._kill([self._chance.choice(self._nodes)])
         except Exception as error:  # noqa: BLE001 - a thread hands every failure to the run
             self.failure = error
+            self._injector.stop()
+
+    def _await_ack(self) -> None:
+        """Wait for the next 202 at the injector."""
+        before, deadline = self._injector.acknowledged, time.monotonic() + _ACKS_S
+        while self._injector.acknowledged == before and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def _kill(self, nodes: list[PostroadServer]) -> None:
+        for node in nodes:
+            node.kill()
+        self.moments_ns.append(time.time_ns())
+        for node in nodes:
+            self.orphans += _outliving(node)
+            node.start(wait=False)
+        for node in nodes:
+            node.await_ready()
+
+    def _kill_worker(self, node: PostroadServer) -> None:
+        """Kill one of a node's composing processes; the node goes on by itself."""
+        children = Path(f"/proc/{node.pid}/task/{node.pid}/children").read_text().split()
+        if children:
+            os.kill(int(self._chance.choice(children)), signal.SIGKILL)
+            self.workers += 1
 
 
 def _outliving(node: PostroadServer) -> list[int]:
@@ -93,7 +143,7 @@ def run(options: Options) -> Outcome:
     """Send, kill and start again; then wait for the end and compare. Ledgers and logs stay in the directory."""
     plan = _plan(options)
     nodes = 2 if options.engine == "postgresql" else 1
-    behaviour = Behaviour(latency_s=0.005, seed=plan.seed)
+    behaviour = Behaviour(latency_s=_LATENCY_S, seed=plan.seed)
     defect = "answer-early" if options.control else None
     with (
         mail_sink(behaviour, directory=options.directory) as sink,
@@ -102,34 +152,45 @@ def run(options: Options) -> Outcome:
         ports = [node.port for node in on.nodes]
         log = options.directory / "acks"
         injector = Injector(ports=ports, key=on.key, log=log, seed=plan.seed, sender=SENDER)
-        patience_s = 5.0 if options.control else plan.deadline_s
-        with Killer(on.nodes, plan) as killer:
-            problems = injector.send(plan.messages, threads=plan.threads, rate=plan.rate, patience_s=patience_s)
+        with Killer(on.nodes, plan, injector, together=options.control) as killer:
+            problems = injector.send(plan.messages, threads=plan.threads, rate=plan.rate, patience_s=plan.deadline_s)
         if killer.failure is not None:
             raise killer.failure
-        options.say(
-            f"{injector.acknowledged} of {plan.messages} answered 202, {killer.kills} kills, {len(problems)} not"
-        )
+        kills = len(killer.moments_ns)
+        options.say(f"{injector.acknowledged} answered 202, {kills} kills, {len(problems)} not answered")
         acks = injector.acks()
         observer = Observer(ports, on.key)
         told = {} if options.control else observer.await_end(acks, timeout_s=plan.deadline_s)
         if options.control:
             time.sleep(5)  # what was accepted is sent within seconds; what was lost is not known to the server at all
         chosen = random.Random(plan.seed).sample(acks, 0 if options.control else min(len(acks), 200))
+        entries = sink.ledger()
         marks = check(
-            asked=plan.messages,
+            asked=len(acks) if options.control else plan.messages,
             acks=acks,
             replays=injector.replay(chosen),
-            entries=sink.ledger(),
+            entries=entries,
             told=told,
             noticed=[] if options.control else observer.feed(),
         )
-        marks.append(_unknown(Client(ports, on.key, "unknown"), acks))
+        at_the_dot = _at_the_dot(entries, killer.moments_ns)
+        marks = [mark if mark.name != "DUP" else replace(mark, limit=at_the_dot) for mark in marks]
+        asked = acks if options.control else chosen  # of the others the observer has read every one
+        marks.append(_unknown(Client(ports, on.key, "unknown"), asked))
         observer.close()
         injector.close()
     orphans = tuple(str(pid) for pid in killer.orphans)
-    marks.append(Mark("ORPHANS", "worker processes that outlived their killed server", len(orphans), 0, orphans))
-    return Outcome(marks, {"messages": plan.messages, "kills": killer.kills, "nodes": nodes})
+    marks += [
+        Mark("ORPHANS", "worker processes that outlived their killed server", len(orphans), 0, orphans),
+        Mark("KILLS", "kills of a server", kills, plan.kills, least=True),
+    ]
+    return Outcome(marks, {"messages": len(acks), "composing processes killed": killer.workers, "nodes": nodes})
+
+
+def _at_the_dot(entries: Sequence[Entry], moments_ns: Sequence[int]) -> int:
+    """How many messages had just reached the receiver when something was killed: these may come twice."""
+    window_ns = int(_AT_THE_DOT_S * 1e9)
+    return sum(any(0 <= moment - entry.at_ns < window_ns for moment in moments_ns) for entry in entries)
 
 
 def _unknown(client: Client, acks: list[Ack]) -> Mark:

@@ -35,7 +35,10 @@ _SETTINGS = {
     "POSTROAD_DELIVERY_TIMEOUTS_DOT_S": "5",
 }
 _LIFE_S = (0.3, 1.5)
+"""How long the machine lives between a start and a cut; PostgreSQL's is longer, for its first connections take time."""
+_LONGER_S = 0.7
 _RATE = 150.0
+_MOST = 1_000_000
 _LAST_S = 120.0
 
 
@@ -148,11 +151,14 @@ def _machine(options: Options, port: int, tally: Tally) -> Iterator[tuple[Machin
 
 def _cycles(machine: Machine, options: Options, cycles: int, done: Callable[[], bool]) -> None:
     chance = random.Random(options.seed)
-    for _ in range(cycles):
-        time.sleep(chance.uniform(*_LIFE_S))
+    longer_s = _LONGER_S if options.engine == "postgresql" else 0.0
+    for number in range(1, cycles + 1):
+        time.sleep(chance.uniform(*_LIFE_S) + longer_s)
         machine.cut(chance.getrandbits(32))
         if not machine.start() or done():
             return
+        if number % 20 == 0:
+            options.say(f"{number} cuts")
 
 
 def run(options: Options) -> Outcome:
@@ -168,8 +174,7 @@ def run(options: Options) -> Outcome:
         log = options.directory / "acks"
         injector = Injector(ports=ports, key=on.key, log=log, seed=options.seed, sender=SENDER)
         stop = threading.Event()
-        count = int(cycles * (_LIFE_S[1] + 3.0) * _RATE)
-        sending = threading.Thread(target=_send, args=(injector, count, stop), daemon=True)
+        sending = threading.Thread(target=_send, args=(injector, stop), daemon=True)
         sending.start()
         _cycles(machine, options, cycles, stop.is_set)
         injector.stop()
@@ -182,12 +187,13 @@ def run(options: Options) -> Outcome:
         none_of("UNOPENED", "starts after a cut that failed", tally.unopened),
         none_of("UNSOUND", "what integrity_check found after a cut", tally.unsound),
         Mark("BLOCKS", "unsynced blocks that the cuts lost", tally.blocks, 1, least=True),
+        Mark("CUTS", "cuts of the power", tally.cuts, cycles, least=True),
     ]
-    return Outcome(marks, {"cuts": tally.cuts, "acknowledged": len(acks), "blocks lost": tally.blocks})
+    return Outcome(marks, {"acknowledged": len(acks)})
 
 
-def _send(injector: Injector, count: int, stop: threading.Event) -> None:
-    injector.send(count, threads=8, rate=_RATE, patience_s=60)
+def _send(injector: Injector, stop: threading.Event) -> None:
+    injector.send(_MOST, threads=8, rate=_RATE, patience_s=60)
     stop.set()
 
 
