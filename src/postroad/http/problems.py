@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.typing import FieldDefinition
 
 from postroad.http.documented import parameters_of
 from postroad.http.exchange import exchange_of
@@ -128,6 +130,8 @@ def failure(error: BaseException) -> Failure:
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
             return _plain("malformed_json", f"The body is not valid JSON: {error}.")
+        case UnicodeDecodeError():
+            return _plain("malformed_json", "The body is not valid JSON: it is not written in UTF-8.")
         case TimeoutError():
             status, title = STATUSES["timeout"]
             detail = "The answer took too long to find; ask for less."
@@ -186,11 +190,21 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def _named(request: Request[Any, Any, Any], error: ValidationException) -> ValidationException:
     """Name parameters as the caller knows them: Litestar names those of the handler's signature."""
-    names = {field.name: said.name or field.name for field, said in parameters_of(request.route_handler)}
+    known = {given.name: (given, said.name or given.name) for given, said in parameters_of(request.route_handler)}
     for entry in error.extra if isinstance(error.extra, list) else ():
-        if isinstance(entry, dict) and entry.get("key") in names:
-            entry["key"] = names[str(entry["key"])]
+        if isinstance(entry, dict) and entry.get("key") in known:
+            parameter, entry["key"] = known[str(entry["key"])]
+            if choices := _choices(parameter):
+                entry["message"] = f"{entry.get('message', 'invalid')}; it is one of {', '.join(choices)}"
     return error
+
+
+def _choices(parameter: FieldDefinition) -> list[str]:
+    """Return what an enumerated parameter may be."""
+    for each in (parameter, *parameter.inner_types):
+        if isinstance(each.annotation, type) and issubclass(each.annotation, Enum):
+            return [str(member.value) for member in each.annotation]
+    return [str(each) for each in parameter.args] if parameter.is_literal else []
 
 
 def _of_refused(error: Refused) -> Failure:

@@ -146,6 +146,7 @@ async def test_a_batch_of_all_or_nothing_accepts_nothing_when_one_is_bad(house: 
         (b'{"messages": []}', 422, "invalid_request"),
         (b'{"messages": [], "mode": "some"}', 422, "invalid_request"),
         (b'{"messages": ' + b"[" * 100_000, 400, "malformed_json"),
+        ('{"messages": [{"subject": "Grüße"}]}'.encode("latin-1"), 400, "malformed_json"),
     ],
 )
 async def test_a_batch_that_is_none_is_refused_whole(house: House, body: bytes, status: int, code: str) -> None:
@@ -157,9 +158,9 @@ async def test_a_batch_that_is_none_is_refused_whole(house: House, body: bytes, 
 async def test_what_the_fast_route_answers_the_framework_answers_too(house: House) -> None:
     """The door answers sending itself, for speed; the handlers that describe the routes are not for show."""
     async with house.client() as client:
-        fast = [await client.post("/v1/messages", content=body) for body in (b"{", b"{}")]
+        fast = [await client.post("/v1/messages", content=body) for body in (b"{", b"{}", b'{"\xff": 1}')]
         house.app._fast = {}
-        slow = [await client.post("/v1/messages", content=body) for body in (b"{", b"{}")]
+        slow = [await client.post("/v1/messages", content=body) for body in (b"{", b"{}", b'{"\xff": 1}')]
         assert (await sent(client))["deliveries"][0]["state"] == "queued"
         batch = await client.post("/v1/messages/batch", json={"messages": [DRAFT]})
         key = {"idempotency-key": "k"}
@@ -251,6 +252,7 @@ async def test_a_list_tells_recipients_and_how_many_deliveries_stand_where(house
         ("tag=a&tag=b", "#/query/tag"),
         ("tag=%00", "#/query/tag"),
         ("state=null", "#/query/state"),
+        ("after=xx", "#/query/after"),
         ("metadata[]=x", "#/query/metadata[]"),
         ("metadata[a=x", "#/query/metadata[a"),
     ],

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from postroad.features.senders import DomainShown
 from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
+from postroad.http.paging import place
 from postroad.model.domain import DomainSettings
 
 
@@ -65,7 +66,7 @@ class DomainsController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> DomainPage:
         """Return the project's domains in the order they were made."""
-        found = await services.domains.listed(caller.project.id, after=after, limit=limit)
+        found = await services.domains.listed(caller.project.id, after=place("dom", after), limit=limit)
         following = found[-1].domain.id if len(found) == limit else None
         return DomainPage([services.domains.shown(each) for each in found], following)
 

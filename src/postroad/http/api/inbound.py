@@ -8,6 +8,7 @@ from litestar.params import FromPath, QueryParameter
 
 from postroad.http.auth import READ, GivenCaller, GivenServices
 from postroad.http.documented import documented
+from postroad.http.paging import place
 from postroad.model.clock import to_rfc3339
 from postroad.model.errors import Refused
 from postroad.model.ids import InboundId
@@ -53,9 +54,9 @@ class InboundController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many at the most.")] = 20,
     ) -> MailPage:
         """Return bounces, complaints and answers about messages of the project, newest first."""
-        project = caller.project.id
+        project, before = caller.project.id, place("inb", after)
         found = await services.database.read(
-            lambda c: inbound.listed(c, project=project, before=after, limit=limit + 1)
+            lambda c: inbound.listed(c, project=project, before=before, limit=limit + 1)
         )
         page = found[:limit]
         return MailPage([_shown(mail) for mail in page], page[-1].id if len(found) > limit else None)

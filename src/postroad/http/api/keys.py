@@ -8,6 +8,7 @@ from litestar import Controller, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from postroad.http.auth import FULL, SECRET, GivenCaller, GivenServices
+from postroad.http.paging import place
 from postroad.model.clock import Instant, from_datetime, to_rfc3339
 from postroad.model.errors import Refused
 from postroad.model.ids import KeyId
@@ -86,7 +87,7 @@ class KeysController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> KeyPage:
         """Return the project's keys in the order they were made, revoked ones too."""
-        found = await services.keys.listed(caller.project.id, after=after, limit=limit)
+        found = await services.keys.listed(caller.project.id, after=place("key", after), limit=limit)
         return KeyPage([shown(key) for key in found], found[-1].id if len(found) == limit else None)
 
     @post(opt=FULL | SECRET, status_code=201, summary="Make an API key")

@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter, RawBody
 from postroad.http import sending
 from postroad.http.auth import KEEPS, READ, SEND, GivenCaller, GivenExchange, GivenServices
 from postroad.http.documented import documented
+from postroad.http.paging import place
 from postroad.http.problems import escape
 from postroad.http.shapes import (
     Attempts,
@@ -191,7 +192,7 @@ class MessagesController(Controller):
             since=_instant("since", since),
             until=_instant("until", until),
         )
-        cursor = None if after is None else MessageId(after)
+        cursor = MessageId(place("msg", after)) if after else None
         found = await services.database.read(
             lambda c: reading.listed(c, caller.project.id, filters, after=cursor, limit=limit + 1)
         )

@@ -11,6 +11,7 @@ from litestar.response import Stream
 from postroad.features.suppressions import Format, ImportDefaults, LineResult
 from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
 from postroad.http.documented import documented
+from postroad.http.paging import place
 from postroad.http.streaming import begun
 from postroad.model.clock import from_datetime, to_rfc3339
 from postroad.model.errors import Refused
@@ -109,7 +110,7 @@ class SuppressionsController(Controller):
         """Return the list in the order in which addresses were put on it, or the other way round."""
         wanted = Filter(address=address, cause=cause, scope=held_in, incident=incident, site=site)
         found = await services.suppressions.listed(
-            caller.project.id, wanted, after=after, limit=limit, newest=order == "newest"
+            caller.project.id, wanted, after=place("sup", after), limit=limit, newest=order == "newest"
         )
         return SuppressionPage(
             [show_suppression(each) for each in found], found[-1].id if len(found) == limit else None

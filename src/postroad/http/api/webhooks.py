@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from postroad.features.webhooks import NewWebhook, Replay, WebhookChange
 from postroad.features.webhooks.endpoints import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
 from postroad.http.auth import FULL, READ, SECRET, GivenCaller, GivenServices
+from postroad.http.paging import place
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.ids import WebhookId, event_id
 from postroad.model.webhook import DisabledBecause, Push, PushState, Webhook
@@ -167,7 +168,7 @@ class WebhooksController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> WebhookPage:
         """Return the project's endpoints in the order they were made."""
-        found = await services.webhooks.listed(caller.project.id, after=after, limit=limit)
+        found = await services.webhooks.listed(caller.project.id, after=place("whk", after), limit=limit)
         return WebhookPage([shown(each) for each in found], found[-1].id if len(found) == limit else None)
 
     @post(opt=FULL | SECRET, status_code=201, summary="Make a webhook")
