@@ -222,6 +222,23 @@ def test_an_old_lease_changes_nothing_but_the_log(database: Database, project: P
     assert finish(database, ended(new)) == [True]
 
 
+def test_an_old_lease_counts_for_nothing_in_one_commit_with_the_new_one_too(
+    database: Database, project: Project, mints: CountingMint
+) -> None:
+    fill(database, mints, project, 1)
+    (old,) = take(database)
+    again = after(START, MINUTE)
+    ((lapsed, _),) = database.write_now(
+        lambda c: reclaim(c, now=START, hold=Hold(node="n1", boot="b2", duration=HOUR), limit=10, own=True)
+    )
+    finish(database, ended(lapsed, State.DEFERRED, None, next_at=again, event=None))
+    (new,) = take(database, now=again)
+    assert finish(database, ended(old, State.BOUNCED, suppress=True), ended(new)) == [False, True]
+    assert rows(database, "SELECT state FROM deliveries") == [("delivered",)]
+    assert rows(database, "SELECT count(*) FROM suppressions") == [(0,)]
+    assert types(database, project)[-2:] == ["message.duplicate_suspected", "message.delivered"]
+
+
 def test_a_settlement_whose_commit_came_through_unseen_is_not_suspected_when_it_runs_again(
     database: Database, project: Project, mints: CountingMint
 ) -> None:

@@ -47,7 +47,7 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
     copy into the recipient's hands that is written to the log.
     """
     good = {
-        row[0]
+        (row[0], row[1])
         for row in bulk.update(
             connection,
             deliveries,
@@ -58,32 +58,38 @@ def settle(connection: Connection, settlements: list[Settlement]) -> list[bool]:
             ),
             rows=[_settled_row(s) for s in settlements],
             condition="deliveries.state = 'sending'",
-            returning="deliveries.id",
+            returning="deliveries.id, deliveries.lease_token",
         )
     }  # fmt: skip
+    counted = [s for s in settlements if _key(s) in good]
     bulk.update(
         connection,
         attempts,
         keys=("delivery_id", "number"),
         columns=("started_at", "finished_at", "outcome", "digest", "recipe", "document"),
-        rows=[_attempt_row(s) for s in settlements if s.lease.delivery_id in good],
+        rows=[_attempt_row(s) for s in counted],
     )
-    lost = _lost(connection, [s for s in settlements if s.lease.delivery_id not in good])
-    told = [s for s in settlements if s.lease.delivery_id in good or s.lease.delivery_id in lost]
-    events.append(connection, [e for s in told for e in _events(s, s.lease.delivery_id in good)])
-    _suppress(connection, [s for s in settlements if s.lease.delivery_id in good and s.verdict.suppress])
-    return [s.lease.delivery_id in good for s in settlements]
+    told = good | _lost(connection, [s for s in settlements if _key(s) not in good])
+    events.append(connection, [e for s in settlements if _key(s) in told for e in _events(s, _key(s) in good)])
+    _suppress(connection, [s for s in counted if s.verdict.suppress])
+    return [_key(s) in good for s in settlements]
 
 
-def _lost(connection: Connection, settlements: list[Settlement]) -> set[str]:
-    """Return the deliveries that somebody else has taken over since.
+def _key(s: Settlement) -> tuple[str, int]:
+    """Return the lease: a node may settle a lapsed one together with a later one of the same delivery."""
+    return s.lease.delivery_id, s.lease.token
+
+
+def _lost(connection: Connection, settlements: list[Settlement]) -> set[tuple[str, int]]:
+    """Return the leases of those whose deliveries somebody has taken over since.
 
     One that still carries the lease's token was settled by an earlier run of this very unit, whose commit arrived
     although its connection was lost.
     """
-    tokens = {s.lease.delivery_id: s.lease.token for s in settlements}
-    rows = bulk.select_in(connection, "SELECT id, lease_token FROM deliveries WHERE id IN (:values)", list(tokens))
-    return {name for name, token in rows if token != tokens[name]}
+    stale = [_key(s) for s in settlements]
+    text = "SELECT id, lease_token FROM deliveries WHERE id IN (:values)"
+    tokens: dict[str, int] = {row[0]: row[1] for row in bulk.select_in(connection, text, [name for name, _ in stale])}
+    return {(name, token) for name, token in stale if tokens.get(name, token) != token}
 
 
 def _suppress(connection: Connection, settlements: list[Settlement]) -> None:
