@@ -95,7 +95,7 @@ def main() -> int:
     passed = True
     for experiment in choose(arguments.experiments):
         engines = experiment.engines if arguments.engine == "all" else (arguments.engine,)
-        for engine in [each for each in engines if each in experiment.engines]:
+        for engine in [each for each in engines if each in (*experiment.engines, *experiment.also)]:
             passed = _run(experiment, engine, arguments, console, say) and passed
     return 0 if passed else 1
 

@@ -79,6 +79,9 @@ class Experiment:
     reveals: frozenset[str]
     run: Callable[[Options], Outcome]
     engines: tuple[str, ...] = ("sqlite",)
+    """Those that it is run on."""
+    also: tuple[str, ...] = ()
+    """Those that it is run on when asked for: what is shown does not hang on the engine."""
 
 
 class MarkRecord(msgspec.Struct, frozen=True):

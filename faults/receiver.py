@@ -151,8 +151,11 @@ class Receiver:
             return
         await self.script(talk, "body")
         data = bytearray()
-        while not data.endswith(b"\r\n.\r\n"):
-            data += await talk.reader.readuntil(b"\r\n")
+        while not data.endswith(b"\r\n.\r\n"):  # nothing follows the final dot before it is answered
+            piece = await talk.reader.read(_BUFFER)
+            if not piece:
+                raise Ended
+            data += piece
         await self._answer(talk, "dot", "250 2.0.0 recorded", record=bytes(data))
         await self.script(talk, "after")
 

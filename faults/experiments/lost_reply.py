@@ -99,4 +99,5 @@ EXPERIMENT = Experiment(
     control="a build that takes a connection lost behind the final dot for any other lost connection",
     reveals=frozenset({"UNFLAGGED", "SILENT", "ENDLESS"}),
     run=run,
+    also=("postgresql",),
 )

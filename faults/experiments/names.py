@@ -118,4 +118,5 @@ EXPERIMENT = Experiment(
     control="a build that takes every failure of the DNS for a domain that does not exist",
     reveals=frozenset({"BOUNCED"}),
     run=run,
+    also=("postgresql",),
 )

@@ -60,4 +60,5 @@ EXPERIMENT = Experiment(
     control="a build that composes such content again for ever",
     reveals=frozenset({"STUCK", "UNHELD", "SILENT"}),
     run=run,
+    also=("postgresql",),
 )

@@ -135,4 +135,5 @@ EXPERIMENT = Experiment(
     control="a build that tries again at once",
     reveals=frozenset({"EARLY", "AGAIN", "HAMMER"}),
     run=run,
+    also=("postgresql",),
 )

@@ -87,4 +87,5 @@ EXPERIMENT = Experiment(
     control="timeouts that are a third of what the servers take",
     reveals=frozenset({"STUCK", "DUP", "AGAIN", "LOST"}),
     run=run,
+    also=("postgresql",),
 )

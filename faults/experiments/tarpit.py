@@ -18,6 +18,8 @@ _TAR, _HOLE, _LIVE = "127.11.0.1", "127.11.0.2", "127.11.0.9"
 _LIMIT = 10
 """The default of delivery.connections_per_destination."""
 _TIMEOUT_S = 2.0
+_TIMES = 3
+"""How often a throughput is measured; the best counts, since whatever else a machine does only makes it less."""
 
 
 async def _tars(talk: Talk, phase: str) -> None:
@@ -56,16 +58,16 @@ def run(options: Options) -> Outcome:
             }
         with _black_hole(_HOLE, place.port), stage(options, settings, records=records) as on:
             _throughput(on, "warm", live)
-            alone_s = _throughput(on, "alone", live)
+            alone_s = [_throughput(on, f"alone{number}-", live) for number in range(_TIMES)]
             on.send_many([f"r{number}@{name}.test" for number in range(dead // 2) for name in ("tar", "hole")])
             time.sleep(1.0)
-            beside_s = _throughput(on, "beside", live)
+            beside_s = [_throughput(on, f"beside{number}-", live) for number in range(_TIMES)]
             time.sleep(2 * _TIMEOUT_S)
             sessions = tar.connections
             time.sleep(2 * _TIMEOUT_S)
             later = tar.connections - sessions
         arrived = {entry.recipient for entry in place.entries}
-    missing = [f"{name}{number}" for name in ("alone", "beside") for number in range(live)]
+    missing = [f"{name}{n}-{number}" for name in ("alone", "beside") for n in range(_TIMES) for number in range(live)]
     marks = [
         none_of(
             "LOST",
@@ -76,7 +78,7 @@ def run(options: Options) -> Outcome:
         Mark(
             "SHARE",
             "throughput of the healthy site beside both, % of alone",
-            round(100 * alone_s / beside_s),
+            round(100 * min(alone_s) / min(beside_s)),
             90,
             least=True,
         ),
@@ -86,8 +88,8 @@ def run(options: Options) -> Outcome:
         "messages to dead sites": dead,
         "healthy": live,
         "connections to the tarpit": sessions + later,
-        "alone, s": round(alone_s, 2),
-        "beside, s": round(beside_s, 2),
+        "alone, s": _told(alone_s),
+        "beside, s": _told(beside_s),
     }
     return Outcome(marks, facts)
 
@@ -101,6 +103,10 @@ def _throughput(on: Stage, name: str, count: int) -> float:
     return time.monotonic() - began
 
 
+def _told(times_s: list[float]) -> str:
+    return ", ".join(f"{each:.2f}" for each in times_s)
+
+
 EXPERIMENT = Experiment(
     number="F11",
     name="tarpit",
@@ -108,4 +114,5 @@ EXPERIMENT = Experiment(
     control="limits of a thousand connections",
     reveals=frozenset({"CAP"}),
     run=run,
+    also=("postgresql",),
 )
