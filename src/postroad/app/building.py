@@ -52,6 +52,7 @@ from postroad.pipeline.taking import TakingSettings
 from postroad.store import migrate
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
+from postroad.store.durability import Lookout
 from postroad.store.room import Room
 from postroad.store.vault import Vault, open_or_create_master_key
 from postroad.store.wakeup import WakeUp
@@ -159,7 +160,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         due=due, told=told, projects=projects, keys=keys, streams=streams, senders=senders, suppressions=suppressions,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
-        egress=egress, room=room, readiness=Readiness(), intake=intake, tls_mail=tls_mail,
+        egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake, tls_mail=tls_mail,
         sending=sending, recompose=recompose, retention=retention, time=time, rules=rules, suspensions=suspensions,
         shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock),
         undoing=Undoing(database, clock, mint, told=told.ring),

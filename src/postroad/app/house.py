@@ -31,6 +31,7 @@ from postroad.pipeline.shaping.shaping import Shaping
 from postroad.pipeline.suspensions import Suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
+from postroad.store.durability import Lookout
 from postroad.store.room import Room
 from postroad.store.vault import Vault
 from postroad.store.wakeup import WakeUp
@@ -60,6 +61,7 @@ class House:
     notifier: Notifier
     egress: Egress
     room: Room
+    lookout: Lookout
     readiness: Readiness
     intake: Intake
     sending: Sending

@@ -36,6 +36,8 @@ class _Road(Collector):
         yield _gauge("postroad_deliveries_waiting", "Deliveries that wait, as last counted.", house.room.waiting)
         yield _gauge("postroad_deliveries_in_hand", "Deliveries leased by this node.", house.sending.in_hand)
         yield _gauge("postroad_low_disk", "1 while the door is shut for lack of disk.", house.room.low_disk)
+        hazards = len(house.lookout.known)
+        yield _gauge("postroad_store_hazards", "What makes commits less than durable; the log says what.", hazards)
         yield from _sites(house)
         settled = CounterMetricFamily(
             "postroad_deliveries_settled", "Attempts settled by this node, by the state they led to.", labels=("state",)

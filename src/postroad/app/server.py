@@ -129,6 +129,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         await stack.enter_async_context(serve_administration(house))
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "room": house.room.watch,
+            "durability": house.lookout.watch,
             "suspensions": house.suspensions.run,
         }
         if roles & {"http", "smtp"}:

@@ -47,7 +47,7 @@ def test_every_operation_of_the_command_line_is_there():
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove
         suppression.import webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
         webhook.remove webhook.replay inbound.list inbound.show inbound.release
-        clock.show clock.advance tls.policies tls.broken tls.reports"""
+        clock.show clock.advance tls.policies tls.broken tls.reports tls.report"""
     assert set(OPERATIONS) == set(names.split())
 
 

@@ -20,6 +20,7 @@ from postroad.features.senders.wanted import exchange_record
 from postroad.model.clock import SECOND, Clock, Instant
 from postroad.store import facts
 from postroad.store.database import Database
+from postroad.store.durability import Hazard, hazards
 
 _RELEASED: Final = Instant(1_767_225_600_000_000)
 """2026-01-01: a clock that shows less is wrong for certain."""
@@ -198,7 +199,11 @@ async def _way_back(patient: Patient) -> list[Advice]:
 async def _store(patient: Patient) -> list[Advice]:
     version = await patient.database.read(facts.version)
     if patient.database.engine_name == "postgresql":
-        return [Advice("database", Level.OK, f"PostgreSQL {version}."), await _clock(patient)]
+        return [
+            Advice("database", Level.OK, f"PostgreSQL {version}."),
+            *_durability(await patient.database.read(hazards)),
+            await _clock(patient),
+        ]
     detail = f"SQLite {version}."
     if facts.can_lose_commits(version):
         detail += (
@@ -206,6 +211,12 @@ async def _store(patient: Patient) -> list[Advice]:
             "and keeps clear of that. Open the file with no other program while it runs."
         )
     return [Advice("database", Level.OK, detail), await _clock(patient)]
+
+
+def _durability(found: Sequence[Hazard]) -> list[Advice]:
+    if not found:
+        return [Advice("durability", Level.OK, "What is committed is on disk, and on a standby where there is one.")]
+    return [Advice("durability", Level.PROBLEM if each.grave else Level.WARNING, each.detail) for each in found]
 
 
 async def _clock(patient: Patient) -> Advice:
