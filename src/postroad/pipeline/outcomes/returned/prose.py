@@ -62,6 +62,7 @@ _DELAYED: Final = listed(
     still being retried | warning: message | has not yet been delivered | not been delivered yet |
     no action is required on your part | will be retried | delivery attempts will continue |
     you do not need to resend | do not need to resend | is still in the queue | temporarily deferred |
+    is delayed for more than | do not need to re-send | temporary failure report | delivery status (delayed) |
     will try again | delivery status notification (delay) | will retry for | still trying | verzögert |
     zustellung verzögert | wird weiterhin versucht | retardé | remise retardée | livraison retardée | retrasado |
     se retrasó | demora en la entrega | in ritardo | consegna ritardata | entrega atrasada | adiada | vertraagd |
@@ -74,6 +75,16 @@ _NOT_DELAYED: Final = listed(
     retry timeout exceeded | no longer be retried | no further | queue too long | undeliverable
     """
 )
+_GIVEN_UP: Final = listed(
+    """
+    an error has occurred while attempting to deliver | envelope expired | has been given up | giving up | given up |
+    gave up | not going to try again | will not be retried | no longer be retried | no further attempt |
+    removed from the queue | deleted from the queue | delivery time expired | message expired | could not be
+    delivered for | returned to sender | permanent error | permanent failure | permanently failed |
+    status notification: error | delivery status notification (failure)
+    """
+)
+"""What nobody writes who still tries."""
 _DELIVERED: Final = listed(
     """
     successfully delivered | delivered successfully | has been delivered to | was delivered to |
@@ -105,6 +116,12 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
         before = text[max(0, start - TEXT) : start] if number == 0 else ""
         found.append(_recipient(address, text[end : max(limit, end)], before, anywhere))
     return tuple(found) or (anywhere,)
+
+
+def given_up(subject: str, text: str) -> bool:
+    """Tell whether a notice says that no more is tried, and nothing of a delay."""
+    words = " ".join(f"{subject}\n{text[:4_000]}".lower().replace("’", "'").split())
+    return any(phrase in words for phrase in _GIVEN_UP) and not any(phrase in words for phrase in _DELAYED)
 
 
 def action_of(subject: str, text: str) -> ReportAction:

@@ -3,10 +3,13 @@
 import re
 from typing import Final
 
-from postroad.model.returned import AutoReply, Original, ReplyKind, Report, Returned, Unrecognised
+import msgspec
+
+from postroad.model.returned import AutoReply, Complaint, Original, ReplyKind, Report, Returned, Unrecognised
 from postroad.pipeline.outcomes.returned import (
     addresses,
     automatic,
+    challenges,
     complaints,
     notice,
     prose,
@@ -54,6 +57,7 @@ _SUBJECTS = re.compile(
     r"배달 실패|배달되지|발송 실패|전송실패|발송실패",
     re.IGNORECASE,
 )
+_JOINED: Final = str.maketrans("", "", "_.-")
 _ANSWERED = re.compile(r"\s{0,4}(?:re|aw|sv|antw|fw|fwd|wg|tr|rv|res)\s?:", re.IGNORECASE)
 _BANNERS: Final = listed(
     """
@@ -71,6 +75,7 @@ _BANNERS: Final = listed(
     no se pudo entregar | no se ha podido | no pudo ser entregado | no ha podido ser | devuelto |
     impossibile recapitare | non è stato possibile | non è stato consegnato | não foi possível entregar |
     não pôde ser entregue | não foi entregue | foi devolvida | kon niet worden | kan niet worden | niet afgeleverd |
+    invalid user address | error message below | temporary failure report | permanent failure |
     nie mogła zostać | nie została dostarczona | nelze doručit | не доставлено | не может быть доставлено |
     не удалось доставить | не было доставлено | невозможно доставить | не была доставлена | 配信できません |
     送信できません | 届けることができません | 届きません | 配信に失敗 | 送信に失敗 | お届けできません |
@@ -79,6 +84,10 @@ _BANNERS: Final = listed(
     """
 )
 _BOUNCE: Final = 3
+ENCLOSED: Final = 20
+"""Messages within a mail that are looked into, when the mail itself is no report: people pass reports on."""
+ENCLOSED_DEPTH: Final = 3
+"""Levels of messages within messages."""
 
 
 def read_returned(octets: bytes, *, envelope_from: str | None = None, limits: Limits = lenient.LIMITS) -> Returned:
@@ -92,6 +101,21 @@ def read_returned(octets: bytes, *, envelope_from: str | None = None, limits: Li
     mail = lenient.read(octets, limits)
     said = notice.read(mail)
     original = quoted.original(said.copy, mail)
+    structured = _structured(mail, said, original)
+    if structured is not None:
+        return structured
+    enclosed = _enclosed(mail, 1 if _is_daemon(mail) else ENCLOSED_DEPTH)
+    reports_within = [found for one in enclosed if (found := _structured_alone(one)) is not None]
+    if reports_within:
+        return _together(reports_within)
+    whole = _unstructured(mail, said, original, envelope_from)
+    if isinstance(whole, Unrecognised):
+        return next((prosaic for one in enclosed if isinstance(prosaic := _unstructured_alone(one), Report)), whole)
+    return whole
+
+
+def _structured(mail: Entity, said: Notice, original: Original) -> Returned | None:
+    """Return what a mail is that has a machine's part, or None without one."""
     complaint = complaints.read(mail, said, original)
     if complaint is not None:
         return complaint
@@ -101,18 +125,50 @@ def read_returned(octets: bytes, *, envelope_from: str | None = None, limits: Li
     disposition = next((part for part in mail.walk() if part.media_type.endswith("disposition-notification")), None)
     if disposition is not None:
         return reports.rejected(mail, disposition, said, original) or _receipt(mail, original)
-    return _unstructured(mail, said, original, envelope_from)
+    return None
+
+
+def _enclosed(mail: Entity, depth: int) -> list[Entity]:
+    """Return the messages that somebody has passed on within a mail, and those within them, outermost first."""
+    found: list[Entity] = []
+    for part in mail.walk():
+        if depth > 0 and part.children and part.media_type in {"message/rfc822", "message/global"}:
+            inner = part.children[0]
+            found += [inner, *_enclosed(inner, depth - 1)]
+    return found[:ENCLOSED]
+
+
+def _structured_alone(mail: Entity) -> Report | Complaint | None:
+    """Return the report or the complaint that a message within a mail is, if a machine's part says so."""
+    said = notice.read(mail)
+    found = _structured(mail, said, quoted.original(said.copy, mail))
+    return found if isinstance(found, Report | Complaint) and found.standard else None
+
+
+def _unstructured_alone(mail: Entity) -> Returned:
+    said = notice.read(mail)
+    return _unstructured(mail, said, quoted.original(said.copy, mail), None)
+
+
+def _together(found: list[Report | Complaint]) -> Returned:
+    """Return several reports that came in one mail as one; a complaint among them is worth more than they are."""
+    complaint = next((one for one in found if isinstance(one, Complaint)), None)
+    if complaint is not None:
+        return complaint
+    every = [one for one in found if isinstance(one, Report)]
+    recipients = dict.fromkeys(recipient for one in every for recipient in one.recipients)
+    return msgspec.structs.replace(every[0], recipients=tuple(recipients)[: prose.RECIPIENTS])
 
 
 def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from: str | None) -> Returned:
     """Tell apart what only its words tell apart."""
     daemon = _is_daemon(mail)
     score = _score(mail, said, original, envelope_from)
-    if automatic.marked(mail) and not (daemon and score > _BOUNCE + 1):
-        return automatic.answer(mail, said, original)
-    asked = automatic.challenge(mail, said, original)
+    asked = challenges.read(mail, said, original)
     if asked is not None and not (daemon and score > _BOUNCE):
         return asked
+    if automatic.marked(mail) and not (daemon and score > _BOUNCE + 1):
+        return automatic.answer(mail, said, original)
     if score >= _BOUNCE:
         return Report(recipients=prose.recipients(mail, said.text, original), original=original)
     wish = automatic.request(mail, said, original)
@@ -139,7 +195,8 @@ def _score(mail: Entity, said: Notice, original: Original, envelope_from: str | 
 
 def _is_daemon(mail: Entity) -> bool:
     sender = mail.get("from").lower()
-    return any(name in sender for name in _DAEMON) or not sender
+    joined = sender.translate(_JOINED)
+    return any(name in sender or name in joined for name in _DAEMON) or not sender
 
 
 def _receipt(mail: Entity, original: Original) -> AutoReply:

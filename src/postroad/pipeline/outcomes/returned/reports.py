@@ -78,7 +78,7 @@ def _report(status: DeliveryStatus, mail: Entity, notice: Notice, original: Orig
     named = {one.final.lower(): one for one in told if one.final}
     only = told[0] if len(status.recipients) == 1 else None
     recipients = tuple(
-        _recipient(one, named.get((one.final or one.original or "").lower(), only), mail, original)
+        _recipient(one, named.get((one.final or one.original or "").lower(), only), mail, notice, original)
         for one in status.recipients
     )
     return Report(
@@ -91,7 +91,7 @@ def _report(status: DeliveryStatus, mail: Entity, notice: Notice, original: Orig
 
 
 def _recipient(
-    one: RecipientStatus, told: ReportedRecipient | None, mail: Entity, original: Original
+    one: RecipientStatus, told: ReportedRecipient | None, mail: Entity, notice: Notice, original: Original
 ) -> ReportedRecipient:
     said = one.diagnostic or ""
     reply = replies.find(said[:8_000])
@@ -106,7 +106,7 @@ def _recipient(
         address=address,
         final=one.final,
         original=one.original,
-        action=_action(one, told, mail),
+        action=_action(one, told, mail, notice.text),
         status=_status(one, said, told),
         diagnostic=reply,
         text=_words(said, told.text if told is not None else ""),
@@ -134,8 +134,10 @@ def _status(one: RecipientStatus, said: str, told: ReportedRecipient | None) -> 
     return replies.status_in(said) or (told.status if told is not None else None) or one.status
 
 
-def _action(one: RecipientStatus, told: ReportedRecipient | None, mail: Entity) -> ReportAction:
+def _action(one: RecipientStatus, told: ReportedRecipient | None, mail: Entity, said: str) -> ReportAction:
     stated = one.action or ""
+    if stated.startswith("delay") and not one.retry_until and prose.given_up(mail.get("subject"), said):
+        return ReportAction.FAILED  # OpenSMTPD says "delayed" of an envelope that has expired
     for action in ReportAction:
         if stated.startswith(action.value[:5]):
             return action

@@ -9,6 +9,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 from postroad.model.reason import Class
+from postroad.pipeline.outcomes.returned import concepts
 
 TEXT: Final = 4_096
 """Characters that are read."""
@@ -266,4 +267,4 @@ def spoken(folded: str, *, without: frozenset[Class] = frozenset()) -> Class | N
     for saying in SAYINGS:
         if saying.cls not in without and any(phrase in folded for phrase in saying.phrases):
             return saying.cls
-    return None
+    return concepts.spoken(folded, without)

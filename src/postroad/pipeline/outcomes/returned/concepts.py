@@ -1,0 +1,159 @@
+"""What is said of a recipient's side in words that no list of sentences foresaw: a thing, and near it its state.
+
+"Das Postfach des Empfängers ist derzeit voll" and "la casella di Anna risulta piena" are one thought. So each class has
+the words for things (a mailbox, an address, a message) and the words for states (full, unknown, too large) in the
+languages that mail systems speak; a thing and a state of one class within a few words of each other speak for it.
+"""
+
+import re
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from postroad.model.reason import Class
+
+APART: Final = 60
+"""Characters that may stand between a thing and its state."""
+APART_BACKWARDS: Final = 30
+"""The same where the state is said first: "no such mailbox"."""
+
+_MAILBOX: Final = (
+    r"mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|mailkonto|speicher|bo[iî]te|messagerie|"
+    r"buz[oó]n|bandeja|casilla|casella|caixa|correio|postvak|brievenbus|skrzynk|schránk|postafiók|postaláda|"
+    r"căsuț|casuta|posta kutu|gelen kutu|ящик|скриньк|inkorg|brevlåd|postlåd|postkass|indbakke|innboks|"
+    r"postilaatikko|γραμματοκιβώτιο|メールボックス|受信箱|受信トレイ|邮箱|信箱|郵箱|收件箱|메일함|메일박스|편지함|"
+    r"사서함|hộp thư|กล่องจดหมาย"
+)
+_PERSON: Final = (
+    r"account|user|recipient|konto|benutzer|empfänger|empfaenger|compte|utilisateur|destinataire|cuenta|usuario|"
+    r"destinatari|utente|conta|usuário|gebruiker|ontvanger|użytkownik|odbiorc|adresat|konta|uživatel|příjemc|"
+    r"felhasználó|címzett|fiók|utilizator|destinatar|contul|kullanıcı|alıcı|hesab|пользовател|получател|адресат|"
+    r"одержувач|користувач|учетная запись|учётная запись|användar|mottagar|modtager|bruger|mottaker|bruker|"
+    r"käyttäj|vastaanottaj|παραλήπτη|χρήστη|λογαριασμ|ユーザ|アカウント|受信者|宛先|用户|用戶|使用者|收件人|帐号|"
+    r"账号|帳號|账户|사용자|수신자|받는 ?사람|계정|người nhận|tài khoản|ผู้รับ"
+)
+_ADDRESS: Final = (
+    r"address|adress|direcci[oó]n|indirizzo|endere[cç]o|adres|\bcím|адрес|διεύθυνση|osoite|アドレス|地址|주소|địa chỉ"
+)
+_DOMAIN: Final = (
+    r"domain|domäne|domaine|dominio|domínio|domein|domen|doména|tartomány|alan adı|домен|domän|domæne|verkkotunnus|"
+    r"ドメイン|域名|網域|도메인|tên miền|host ?name|rechnername|nom d'hôte"
+)
+_MESSAGE: Final = (
+    r"message|e-?mail|mail|attachment|nachricht|anhang|courriel|pièce jointe|mensaje|correo|adjunto|messaggio|"
+    r"allegato|mensagem|anexo|bericht|bijlage|wiadomoś|załącznik|zpráv|příloh|üzenet|levél|mesaj|ileti|сообщени|"
+    r"письм|вложени|лист|meddeland|besked|melding|viesti|μήνυμα|メッセージ|メール|添付|邮件|郵件|附件|메일|메시지|첨부"
+)
+_ABSENT: Final = (
+    r"(?:does|do|did)(?: not|n't) (?:currently )?exist|not (?:a )?(?:found|valid|recogni[sz]ed|known|registered)|"
+    r"unknown|invalid\b|no longer exist|non-?exist|(?:can ?not|could ?n[o']t|could not) be found|incorrect|misspel|"
+    r"unbekannt|existier\w* nicht|nicht (?:mehr )?(?:gefunden|existier|vorhanden|bekannt)|gibt es (?:hier )?nicht|"
+    r"ungültig|ungueltig|n'existe|n existe|inexistant|inconnu|introuvable|invalide|erroné|"
+    r"no existe|inexistente|desconocid|no (?:se )?(?:ha )?(?:sido )?(?:encontr|reconoc)|no (?:es )?válid|inválid|"
+    r"non esist|sconosciut|non (?:è stat\w )?trovat|non (?:è )?valid|inesistent|errat[oi]\b|"
+    r"n[aã]o (?:foi )?(?:existe|encontrad|reconhecid|localizad)|desconhecid|bestaat niet|onbekend|niet (?:worden )?"
+    r"(?:gevonden|gekend|herkend)|ongeldig|nie istniej|nieznan|nieprawidłow|nie (?:został[ao]? )?znalez|neexistuj|"
+    r"neznám|nenalezen|neplatn|nem létez|ismeretlen|nem található|érvénytelen|nu exist|necunoscut|inexistent|"
+    r"invalid[ăa]|"
+    r"mevcut değil|bulunamad|geçersiz|bilinmeyen|bulunmamakta|не (?:существует|найден|зарегистрирован|знайден|існу)|"
+    r"неизвест|невідом|неверн|недействит|finns (?:inte|ej)|okänd|(?:hittades|kunde) inte|ogiltig|findes ikke|ukendt|"
+    r"finnes ikke|ukjent|ugyldig|blev ikke fundet|ei ole olemassa|tuntematon|ei (?:löyd|tunnet)|virheelli|"
+    r"δεν υπάρχ|δεν βρέθηκ|άγνωστ|存在しな|存在しません|見つかりません|見つけられません|不明|無効|間違|不存在|未找到|"
+    r"找不到|无效|無效|有误|錯誤|错误|존재하지|없는|없습니다|유효하지|잘못|찾을 수|không tồn tại|"
+    r"không tìm thấy|ไม่มี|ไม่พบ"
+)
+_CLOSED: Final = (
+    r"disabled|inactive|suspended|deactivated|locked|terminated|closed\b|frozen|expired|dormant|discontinued|"
+    r"no longer (?:active|in use|available|valid|accept|monitored)|gesperrt|deaktiviert|stillgelegt|inaktiv|"
+    r"abgeschaltet|nicht mehr (?:aktiv|gültig|genutzt|verfügbar)|désactiv|inacti[fv]|suspendu|fermé|clôtur|"
+    r"n'est plus (?:acti|valide|utilis)|desactivad|deshabilitad|inactiv|suspendid|cancelad|cerrad|dad[oa] de baja|"
+    r"disattivat|disabilitat|sospes[oa]|chius[oa]|non (?:è )?più (?:attiv|valid|in uso)|desativad|inativ|suspens[oa]|"
+    r"encerrad|bloquead[oa]|geblokkeerd|uitgeschakeld|gedeactiveerd|opgeheven|niet meer (?:actief|in gebruik)|"
+    r"zablokowan|nieaktywn|wyłączon|zawieszon|zrušen|neaktivn|zablokov|letiltott|felfüggeszt|megszűnt|dezactivat|"
+    r"suspendat|devre dışı|askıya|kapatıl|pasif|отключ|заблокирован|неактив|закрыт|удал[её]н|вимкнен|spärrat|"
+    r"avstängd|avslutat|lukket|deaktivert|deaktiveret|spærret|suljettu|poistettu|απενεργοποι|停止|無効化|休眠|解約|"
+    r"退会|停用|禁用|冻结|凍結|注销|已关闭|정지|휴면|비활성|탈퇴|해지|vô hiệu|tạm khóa"
+)
+_FULL: Final = (
+    r"\bfull\b|exceed|over (?:its |the |his |her )?(?:limit|quota|allocat|size)|no (?:more )?space|"
+    r"out of (?:disk|space|storage)|\bvoll\b|überfüllt|ueberfuellt|"
+    r"erschöpft|überschritten|plein\b|pleine\b|saturé|dépass|\bllen[oa]\b|"
+    r"excedid|superad|sin espacio|pien[oa]\b|esaurit|satura\b|superat|chei[oa]\b|lotad|excedeu|ultrapass|sem espaço|"
+    r"\bvol\b|overschreden|pełn|przepełnion|przekroczon|\bplná|přeplněn|překročen|megtelt|betelt|\btele\b|túllép|"
+    r"plin[ăa]\b|\bplin\b|depăș|depas|\bdolu|dolmuş|dolmus|aşıl|переполнен|\bполон|заполнен|превышен|переповнен|"
+    r"заповнен|\bfullt?\b|\bfuld\b|överskrid|overskred|täynnä|ylitt|γεμάτ|一杯|いっぱい|満杯|超え|超過|空きがない|已满|"
+    r"满了|已滿|爆满|超出|超过|不足|가득|초과|꽉|đầy|vượt quá|เต็ม"
+)
+_LARGE: Final = (
+    r"too (?:large|big|long)|exceeds? (?:the |our |a )?(?:maximum |allowed |permitted )?(?:message )?(?:size|limit)|"
+    r"zu gro(?:ß|ss)|trop (?:volumineu|gro|grand|lourd)|demasiado grande|troppo grande|muito grande|grande demais|"
+    r"te groot|za duż|zbyt duż|příliš velk|túl nagy|prea mare|çok büyük|слишком (?:больш|велик)|занадто велик|"
+    r"för stor|for stor|liian suuri|πολύ μεγάλ|大きすぎ|大き過ぎ|过大|太大|過大|너무 (?:큽|크)|quá lớn"
+)
+_UNWANTED: Final = (
+    r"\bspam|junk|unsolicited|unerwünscht|indésirable|\bvirus|malware|phishing|no deseado|indesiderat|indesejad|"
+    r"ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|迷惑メール|スパム|ウイルス|"
+    r"垃圾邮件|垃圾郵件|病毒|스팸|바이러스"
+)
+_SUSPECTED: Final = (
+    r"detect|classif|consider|identif|suspect|reject|block|found|contain|appears|looks like|marked|flagged|erkannt|"
+    r"eingestuft|enthält|verdächtig|détect|considéré|identifié|contient|conten|considerad|marcad|identificad|"
+    r"rilevat|contrassegnat|herkend|aangemerkt|uznan|oznaczon|označen|tespit|алгоритм|распознан|признан|опознан|"
+    r"判定|検出|判断|判定为|识别|认为|检测|판단|차단|탐지"
+)
+_SERVER: Final = (
+    r"server|host\b|connection|connect|network|mail ?exchanger|verbindung|netzwerk|serveur|connexion|réseau|servidor|"
+    r"conexi[oó]n|connessione|conexão|rede\b|verbinding|serwer|połączeni|spojení|kapcsolat|kiszolgáló|sunucu|bağlantı|"
+    r"сервер|соединени|з'єднанн|anslutning|forbindelse|palvelin|サーバ|接続|服务器|伺服器|连接|連線|서버|연결"
+)
+_SILENT: Final = (
+    r"timed? ?out|refused|unreachable|not (?:respond|reachable|available)|no (?:response|answer|route)|"
+    r"(?:error on|failed to|could ?n[o']t|could not|can ?not|unable to) (?:connect|reach|destination|establish)|"
+    r"nicht (?:erreichbar|möglich|hergestellt)|antwortet nicht|zeitüberschreitung|injoignable|ne répond pas|échoué|"
+    r"inaccessible|no (?:responde|disponible)|rechazada|agotado|non (?:risponde|raggiungibile|disponibile)|scaduto|"
+    r"não (?:responde|disponível)|recusada|esgotado|niet bereikbaar|reageert niet|nie odpowiada|niedostępn|"
+    r"neodpovíd|nedostupn|nem válaszol|nem elérhető|yanıt vermiyor|ulaşılam|zaman aşımı|не отвечает|недоступ|"
+    r"не удалось|не відповід|svarar inte|svarer ikke|ei vastaa|応答|タイムアウト|できません|无响应|超时|無法|无法|"
+    r"응답|실패|초과"
+)
+
+
+class Thought(NamedTuple):
+    """What is spoken of, and how it has to be with it."""
+
+    things: re.Pattern[str]
+    states: re.Pattern[str]
+
+
+def _thought(things: str, states: str) -> Thought:
+    return Thought(re.compile(things), re.compile(states))
+
+
+THOUGHTS: Final[dict[Class, Thought]] = {
+    Class.MAILBOX_FULL: _thought(f"{_MAILBOX}|{_PERSON}", _FULL),
+    Class.MESSAGE_TOO_LARGE: _thought(_MESSAGE, _LARGE),
+    Class.INACTIVE_MAILBOX: _thought(f"{_MAILBOX}|{_PERSON}|{_ADDRESS}", _CLOSED),
+    Class.BAD_DOMAIN: _thought(_DOMAIN, _ABSENT),
+    Class.INVALID_RECIPIENT: _thought(f"{_MAILBOX}|{_PERSON}|{_ADDRESS}", _ABSENT),
+    Class.CONTENT_REJECTED: _thought(_UNWANTED, _SUSPECTED),
+    Class.UNREACHABLE: _thought(_SERVER, _SILENT),
+}
+"""In the order in which they are believed, after all sentences."""
+
+
+def spoken(folded: str, without: frozenset[Class]) -> Class | None:
+    """Return the class of which a folded text has a thing and a state near each other."""
+    return next((cls for cls, thought in THOUGHTS.items() if cls not in without and _near(thought, folded)), None)
+
+
+def _near(thought: Thought, folded: str) -> bool:
+    """Look for the two apart and then at their distances, which takes time linear to the text."""
+    states = [found.span() for found in thought.states.finditer(folded)]
+    if not states:
+        return False
+    ends = [(start, end, True) for start, end in states]
+    ends += [(*found.span(), False) for found in thought.things.finditer(folded)]
+    ends.sort()
+    for (_, end, is_state), (start, _, next_is_state) in pairwise(ends):
+        if is_state != next_is_state and start - end <= (APART_BACKWARDS if is_state else APART):
+            return True
+    return False
