@@ -25,6 +25,12 @@ _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03"})
 _WAL_PAGES = 2000
 _PREPARED = 300
 """Statements that a connection to PostgreSQL keeps prepared."""
+_SILENCE_S = 10
+"""How long a connection to PostgreSQL may be cut off, or stand still in a transaction, before each side ends it.
+
+Without a limit a node that is cut off would keep its locks from the others, and wait on dead connections itself.
+"""
+_KEEPALIVES = {"keepalives_idle": _SILENCE_S, "keepalives_interval": 3, "keepalives_count": 3}
 
 
 class AlreadyOpen(Exception):  # noqa: N818 - a sentence for the operator, raised at start only
@@ -135,9 +141,12 @@ def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
 def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_s: int) -> Engine:
     parsed = make_url(url)
     psycopg_url: URL = parsed.set(drivername="postgresql+psycopg")
-    options = "-c synchronous_commit=on -c timezone=UTC -c idle_in_transaction_session_timeout=60000"
+    options = "-c synchronous_commit=on -c timezone=UTC"
+    options += f" -c idle_in_transaction_session_timeout={_SILENCE_S}s -c tcp_user_timeout={_SILENCE_S}s"
+    options += "".join(f" -c tcp_{name}={value}" for name, value in _KEEPALIVES.items())
     if read_only:
         options += " -c default_transaction_read_only=on"
+    network = {**_KEEPALIVES, "tcp_user_timeout": _SILENCE_S * 1000}
     engine = create_engine(
         psycopg_url,
         pool_size=connections,
@@ -145,7 +154,12 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
         pool_timeout=10,
         hide_parameters=True,
         pool_pre_ping=read_only,
-        connect_args={"options": options, "connect_timeout": connect_timeout_s, "prepare_threshold": 3},
+        connect_args={
+            "options": options,
+            "connect_timeout": connect_timeout_s,
+            "prepare_threshold": 3,
+            **{name: value for name, value in network.items() if name not in parsed.query},
+        },
     )
 
     @event.listens_for(engine, "connect")
