@@ -13,6 +13,7 @@ from postroad.pipeline.suspensions import Suspensions
 from postroad.pipeline.turns import Turns
 from postroad.store import deliveries
 from postroad.store.database import Database
+from postroad.store.lines import Heads
 from postroad.store.messages import NewMessage
 
 _BATCH = 256
@@ -46,6 +47,7 @@ class Taking:
         self._turns = Turns(shaping, suspensions, clock)
         self._next_at: Instant | None = None
         self._beyond = ""
+        self._heads = Heads()
         self.in_hand = InHand(settings.concurrency, shaping, suspensions, clock)
         self.moved = False
         """Whether another look at the queue is worth while at once: lines are left, or mail went into others."""
@@ -61,10 +63,12 @@ class Taking:
             limit=limit,
             hold=self.hold,
             beyond=self._beyond,
+            heads=self._heads.known(self._clock.now()),
             choose=lambda: self._turns.choose(time.monotonic()),
         )
         taken = await self._database.write(lambda connection: deliveries.take(connection, request))
         self._next_at, self._beyond = taken.next_at, taken.beyond
+        self._heads.learn(taken.left, request.now)
         self.moved = taken.parked > 0 or taken.beyond != ""
         self.in_hand.take(taken.leases)
         last = self._turns.last

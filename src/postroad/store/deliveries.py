@@ -4,7 +4,7 @@ A lease is fenced: it carries a token that grows with each lease, and a settle u
 transaction is held while the network is spoken to, and nothing here ever deletes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -53,6 +53,8 @@ class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Recipient domains that have no room, where there is no chooser."""
     beyond: str = ""
     """The line after which to begin, where the last look did not come to the end of them."""
+    heads: Mapping[str, Instant] = {}
+    """Where to begin in lines of which that is known (`lines.Heads`)."""
     overdue: bool = True
     """Whether to take what waits for a site and has run out of time, so that it is told so."""
 
@@ -67,6 +69,8 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """How many were sent to wait in a line of their own."""
     beyond: str = ""
     """The last line that was looked at, when there are more."""
+    left: Mapping[Line, int] = {}
+    """How many have left which lines: for `lines.Heads`."""
 
 
 _LEASED = ", ".join(
@@ -99,22 +103,33 @@ def take(connection: Connection, request: LeaseRequest) -> Taken:
     others behind it need not is sent into a line of its own.
     """
     paused = {row[0] for row in bulk.run(connection, "SELECT id FROM projects WHERE paused_at IS NOT NULL")}
-    all_found = lines.survey(connection, beyond=request.beyond)
+    all_found = lines.survey(connection, beyond=request.beyond, heads=request.heads)
     found = [line for line in all_found if line.project not in paused]
     chosen: dict[str, None] = {}
     if request.overdue and any(line.parked for line in found):
         chosen |= dict.fromkeys(lines.overdue(connection, request.now, request.limit))
-    parked = _choose(connection, request, [line for line in found if line.first_at <= request.now], chosen)
+    left: dict[Line, int] = {}
+    parked = _choose(connection, request, [line for line in found if line.first_at <= request.now], chosen, left)
     return Taken(
         leases=_lease_all(connection, request, list(chosen)) if chosen else [],
         next_at=min((line.first_at for line in found if line.first_at > request.now), default=None),
         parked=parked,
         beyond=all_found[-1].name if len(all_found) == lines.MOST_LINES else "",
+        left=left,
     )
 
 
-def _choose(connection: Connection, request: LeaseRequest, due: Sequence[Line], chosen: dict[str, None]) -> int:
-    """Add to those chosen up to `limit`: rank by rank, with a share left over for the ranks that follow."""
+def _choose(
+    connection: Connection,
+    request: LeaseRequest,
+    due: Sequence[Line],
+    chosen: dict[str, None],
+    gone: dict[Line, int],
+) -> int:
+    """Add to those chosen up to `limit`: rank by rank, with a share left over for the ranks that follow.
+
+    Return how many were sent to wait elsewhere, and count in `gone` how many leave each line.
+    """
     chooser = _All(request.without_domains) if request.choose is None else request.choose()
     waiting: list[tuple[str, str]] = []
     ranks = chooser.ranks(due)
@@ -126,7 +141,9 @@ def _choose(connection: Connection, request: LeaseRequest, due: Sequence[Line], 
             want = min(most, -(-room // left))
             before = len(chosen)
             if want > 0:
-                waiting += _from_line(connection, request.now, chooser, line, want, chosen)
+                away = _from_line(connection, request.now, chooser, line, want, chosen)
+                waiting += away
+                gone[line] = len(away) + len(chosen) - before
             room -= len(chosen) - before
     lines.park(connection, waiting)
     return len(waiting)
@@ -137,13 +154,13 @@ def _from_line(
 ) -> list[tuple[str, str]]:
     """Add up to `want` deliveries of a line to those chosen, and return those that have to leave it, with where to."""
     most = len(chosen) + want
-    found = lines.first(connection, line.name, now, want)
+    found = lines.first(connection, line, now, want)
     waiting = _sort_out(chooser, line, found, most, chosen)
     if not waiting or len(found) < want or line.parked:
         return waiting
     # who has to wait stands in the way of others: look at more of the line, and let them wait elsewhere
     seen = {candidate.id for candidate in found}
-    more = [each for each in lines.first(connection, line.name, now, 2 * want + _LOOK) if each.id not in seen]
+    more = [each for each in lines.first(connection, line, now, 2 * want + _LOOK) if each.id not in seen]
     beyond = _sort_out(chooser, line, more, most, chosen)
     return waiting + beyond if len(chosen) < most else []  # enough were found: those who wait are not in the way
 

@@ -8,12 +8,13 @@ that waits for Google. All mail that is due and first in its line is found by st
 however much stands behind it.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy.engine import Connection
 
-from postroad.model.clock import Instant
+from postroad.model.clock import SECOND, Instant
 from postroad.model.stream import PRECEDENCE, StreamKind
 from postroad.store import bulk
 from postroad.store.schema import deliveries
@@ -22,6 +23,15 @@ MOST_LINES = 5000
 _DUE = "state IN ('scheduled', 'queued', 'deferred')"
 _PARKED = "p"
 _PLACES = {kind: str(place) for place, kind in enumerate(PRECEDENCE)}
+_BEHIND_ALL = "q"
+"""Follows the names of all lines, in every collation."""
+_SLACK = 10 * SECOND
+"""A head is no later than this ago: clocks of nodes differ, and what is due now may be committed a little later."""
+_WORTH = 500
+"""So many have to leave a line before its head is worth knowing."""
+_MOST_HEADS = 200
+_EVERY = 30 * SECOND
+"""How often a survey looks before the heads, for what has come in with an earlier time after all."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -72,32 +82,88 @@ def parked_line(line: str, key: str) -> str:
     return f"{_PARKED}{line} {key}"
 
 
-def survey(connection: Connection, *, beyond: str = "", most: int | None = None) -> list[Line]:
+class Heads:
+    """Where the lines that moved far begin: a hint with which a survey need not step over what has left them.
+
+    PostgreSQL keeps an index entry for what was taken until it is vacuumed away, and must look at the row of each one
+    as long as any snapshot is older: a hundred thousand for one look. SQLite keeps none.
+    """
+
+    def __init__(self) -> None:
+        """Begin with knowing nothing."""
+        self._left: Counter[str] = Counter()
+        self._heads: dict[str, Instant] = {}
+        self._looked_at = Instant(0)
+
+    def known(self, now: Instant) -> Mapping[str, Instant]:
+        """Return the heads to begin with; none now and then, so that nothing stays behind one."""
+        if abs(now - self._looked_at) >= _EVERY:
+            self._looked_at = now
+            return {}
+        return dict(self._heads)
+
+    def learn(self, left: Mapping["Line", int], now: Instant) -> None:
+        """Note how many have left which lines, as they were surveyed, in a transaction that is committed."""
+        for line, count in left.items():
+            self._left[line.name] += count
+            if self._left[line.name] >= _WORTH:
+                self._heads.pop(line.name, None)
+                self._heads[line.name] = min(line.first_at, Instant(now - _SLACK))
+        if len(self._heads) > _MOST_HEADS:
+            del self._heads[next(iter(self._heads))]
+        if len(self._left) > MOST_LINES:
+            self._left.clear()
+
+
+def survey(
+    connection: Connection, *, beyond: str = "", most: int | None = None, heads: Mapping[str, Instant] | None = None
+) -> list[Line]:
     """Return the lines with somebody in them in the order of their names, the next `most` beyond one.
 
-    Costs two steps in the index for each line, and nothing for those who stand behind the first.
+    Costs a step or two in the index for each line, and nothing for those who stand behind the first. With `heads`
+    lines are not looked at before them.
     """
-    rows = bulk.run(
-        connection,
-        "WITH RECURSIVE found (line) AS ("  # noqa: S608 - texts of ours
-        f"SELECT min(line) FROM deliveries WHERE {_DUE} AND line > ? UNION ALL "
-        f"SELECT (SELECT min(d.line) FROM deliveries d WHERE d.{_DUE} AND d.line > found.line) FROM found "
-        "WHERE found.line IS NOT NULL) "
-        f"SELECT line, (SELECT min(d.next_at) FROM deliveries d WHERE d.{_DUE} AND d.line = found.line) "
-        "FROM found WHERE line IS NOT NULL LIMIT ?",
-        (beyond, MOST_LINES if most is None else most),
-    )
+    limit = MOST_LINES if most is None else most
+    if connection.dialect.name == "postgresql":
+        known = heads or {}
+        rows = bulk.run(connection, _SURVEY_FROM_HEADS, (list(known), list(known.values()), beyond, beyond, limit))
+    else:
+        rows = bulk.run(connection, _SURVEY, (beyond, limit))
     return [Line(row[0], Instant(row[1])) for row in rows if row[1] is not None]
 
 
-def first(connection: Connection, line: str, now: Instant, limit: int) -> list[Candidate]:
-    """Return the first of a line that are due, and keep other nodes off them until this transaction ends."""
+_SURVEY = (
+    "WITH RECURSIVE found (line) AS ("  # noqa: S608 - texts of ours
+    f"SELECT min(line) FROM deliveries WHERE {_DUE} AND line > ? UNION ALL "
+    f"SELECT (SELECT min(d.line) FROM deliveries d WHERE d.{_DUE} AND d.line > found.line) FROM found "
+    "WHERE found.line IS NOT NULL) "
+    f"SELECT line, (SELECT min(d.next_at) FROM deliveries d WHERE d.{_DUE} AND d.line = found.line) "
+    "FROM found WHERE line IS NOT NULL LIMIT ?"
+)
+_SURVEY_FROM_HEADS = (
+    "WITH RECURSIVE known AS MATERIALIZED ("  # noqa: S608 - texts of ours
+    "SELECT coalesce(array_agg(line ORDER BY line), '{}') AS names, array_agg(head ORDER BY line) AS heads "
+    "FROM unnest(?::text[], ?::bigint[]) AS k (line, head) WHERE line > ?), "
+    "found (line, first_at, n) AS (SELECT ?::text, NULL::bigint, 1 UNION ALL "
+    "SELECT step.line, step.first_at, step.n FROM found, known, LATERAL ("
+    f"(SELECT d.line, d.next_at AS first_at, found.n AS n FROM deliveries d WHERE d.{_DUE} AND d.line > found.line "
+    f"AND d.line < coalesce(known.names[found.n], '{_BEHIND_ALL}') ORDER BY d.line, d.next_at LIMIT 1) "
+    "UNION ALL SELECT known.names[found.n], (SELECT min(d.next_at) FROM deliveries d "
+    f"WHERE d.{_DUE} AND d.line = known.names[found.n] AND d.next_at >= known.heads[found.n]), found.n + 1 "
+    "WHERE found.n <= cardinality(known.names) LIMIT 1) AS step) "
+    "SELECT line, first_at FROM found WHERE first_at IS NOT NULL LIMIT ?"
+)
+"""Steps from a line to the first of those before the next one with a known head, or else to that one, from its head."""
+
+
+def first(connection: Connection, line: Line, now: Instant, limit: int) -> list[Candidate]:
+    """Return the first of a surveyed line that are due, and keep other nodes off them until this transaction ends."""
     locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
     rows = bulk.run(
         connection,
-        f"SELECT id, project_id, domain, stream, mode FROM deliveries WHERE {_DUE} AND line = ? AND next_at <= ? "  # noqa: S608 - texts of ours
-        f"ORDER BY next_at LIMIT ?{locked}",
-        (line, now, limit),
+        f"SELECT id, project_id, domain, stream, mode FROM deliveries WHERE {_DUE} AND line = ? "  # noqa: S608 - texts of ours
+        f"AND next_at BETWEEN ? AND ? ORDER BY next_at LIMIT ?{locked}",
+        (line.name, line.first_at, now, limit),
     )
     return [Candidate(*row) for row in rows]
 
