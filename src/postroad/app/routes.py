@@ -8,7 +8,7 @@ from typing import TypeVar
 from postroad.config import RouteKind, RouteRule, Secret, Settings, parse_relay
 from postroad.config.paths import Pool
 from postroad.model.route import CaptureRoute, Family, RelayRoute, RelaysRoute, Security, Source
-from postroad.pipeline.routing import Router, Rule, SourcePool, Target
+from postroad.pipeline.routing import Router, Rule, SourcePool, Target, Through
 
 _T = TypeVar("_T")
 
@@ -34,9 +34,11 @@ def router_of(settings: Settings, projects: Mapping[str, str], *, dev: bool = Fa
     """
     delivery = settings.delivery
     paths = paths_of(settings)
-    default = _default(settings, paths)
-    rules = [_rule(rule, projects, paths, default) for rule in delivery.routes]
-    return Router(rules, default, reserved=settings.testing.reserved_domain.lower(), always_reserved=dev)
+    pool = _default_pool(settings, paths)
+    rules = [_rule(rule, projects, paths, pool) for rule in delivery.routes]
+    return Router(
+        rules, _default(settings, paths), reserved=settings.testing.reserved_domain.lower(), always_reserved=dev
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +92,28 @@ def _known(name: str, known: Mapping[str, _T], who: str, what: str) -> _T:
 
 def _default(settings: Settings, paths: Paths) -> Target:
     delivery = settings.delivery
-    if delivery.route is RouteKind.RELAY and delivery.relay_url is None:
-        return _relays(tuple(paths.relays), paths, "delivery.route")
-    if delivery.route is RouteKind.MX:
-        return None if delivery.pool is None else _known(delivery.pool, paths.pools, "delivery.pool", "pool")
-    return _target(delivery.route, "relay", delivery.relay_url)
+    pool = _default_pool(settings, paths)
+    match delivery.route:
+        case RouteKind.CAPTURE:
+            return CaptureRoute()
+        case RouteKind.MX:
+            return pool
+        case RouteKind.RELAY if delivery.relay_url is None:
+            return _through(_relays(tuple(paths.relays), paths, "delivery.route"), pool)
+        case RouteKind.RELAY:
+            return _through(_relay("relay", delivery.relay_url), pool)
 
 
-def _rule(rule: RouteRule, projects: Mapping[str, str], paths: Paths, default: Target) -> Rule:
+def _default_pool(settings: Settings, paths: Paths) -> SourcePool | None:
+    name = settings.delivery.pool
+    return None if name is None else _known(name, paths.pools, "delivery.pool", "pool")
+
+
+def _through(relays: RelayRoute | RelaysRoute, pool: SourcePool | None) -> Target:
+    return relays if pool is None else Through(relays, pool)
+
+
+def _rule(rule: RouteRule, projects: Mapping[str, str], paths: Paths, default: SourcePool | None) -> Rule:
     if rule.project != "*" and rule.project not in projects:
         raise UnknownProject(
             f"delivery.routes names the project {rule.project!r}, which does not exist; "
@@ -108,12 +124,22 @@ def _rule(rule: RouteRule, projects: Mapping[str, str], paths: Paths, default: T
     return Rule(chosen, rule.domain, _rule_target(rule, paths, default), rule.sender, rule.stream, provider)
 
 
-def _rule_target(rule: RouteRule, paths: Paths, default: Target) -> Target:
-    if rule.route is RouteKind.RELAY and rule.relay_url is None:
-        return _relays(rule.relays, paths, "a rule of delivery.routes")
-    if rule.route is not RouteKind.MX:
-        return _target(rule.route, rule.name, rule.relay_url)
-    pool = default if isinstance(default, SourcePool) else None
+def _rule_target(rule: RouteRule, paths: Paths, default: SourcePool | None) -> Target:
+    match rule.route:
+        case RouteKind.CAPTURE:
+            return CaptureRoute()
+        case RouteKind.MX:
+            return _rule_pool(rule, paths, default)
+        case RouteKind.RELAY if rule.relay_url is None:
+            found = _relays(rule.relays, paths, "a rule of delivery.routes")
+            return _through(found, _rule_pool(rule, paths, default))
+        case RouteKind.RELAY:
+            return _through(_relay(rule.name, rule.relay_url), _rule_pool(rule, paths, default))
+
+
+def _rule_pool(rule: RouteRule, paths: Paths, default: SourcePool | None) -> SourcePool | None:
+    """Return the pool that mail of a rule goes out from, and over which family."""
+    pool = default
     if rule.pool is not None:
         pool = _known(rule.pool, paths.pools, "a rule of delivery.routes", "pool")
     if rule.family is not None:
@@ -121,22 +147,12 @@ def _rule_target(rule: RouteRule, paths: Paths, default: Target) -> Target:
     return pool
 
 
-def _relays(names: tuple[str, ...], paths: Paths, who: str) -> Target:
+def _relays(names: tuple[str, ...], paths: Paths, who: str) -> RelayRoute | RelaysRoute:
     chosen = {name: _known(name, paths.relays, who, "relay") for name in names}
     found = tuple(relay for name, relay in paths.relays.items() if name in chosen)
     if not found:
         raise UnknownPath(f"{who} says relay, but names none; give it a relay_url, or relays")
     return found[0] if len(found) == 1 else RelaysRoute(found)
-
-
-def _target(kind: RouteKind, name: str, url: Secret | None) -> Target:
-    match kind:
-        case RouteKind.CAPTURE:
-            return CaptureRoute()
-        case RouteKind.MX:
-            return None
-        case RouteKind.RELAY:
-            return _relay(name, url)
 
 
 def _relay(name: str, url: Secret | None) -> RelayRoute:

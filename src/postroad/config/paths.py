@@ -19,7 +19,7 @@ class RouteKind(StrEnum):
 
 
 class Family(StrEnum):
-    """Over which kind of address mail exchangers are spoken to."""
+    """Over which kind of address mail exchangers and relays are spoken to."""
 
     MIXED = "mixed"
     IPV4_FIRST = "ipv4_first"
@@ -56,7 +56,7 @@ class Pool(msgspec.Struct, frozen=True):
         tuple[int, ...], Say("Share of each source, in the same order; without, all get the same.", 0, 1000)
     ] = ()
     family: Annotated[
-        Family, Say("mixed, ipv4_first, ipv6_first, ipv4_only or ipv6_only: how exchangers are reached.")
+        Family, Say("mixed, ipv4_first, ipv6_first, ipv4_only or ipv6_only: how exchangers and relays are reached.")
     ] = Family.MIXED
 
 
@@ -90,9 +90,5 @@ class RouteRule(msgspec.Struct, frozen=True):
     relays: Annotated[
         tuple[str, ...], Say("Names of relays, when route is relay: the first that can be reached takes the mail.")
     ] = ()
-    pool: Annotated[
-        str | None, Say("Pool or source that mail goes out from, when route is mx; unset: as delivery.pool.")
-    ] = None
-    family: Annotated[
-        Family | None, Say("How exchangers are reached, when route is mx; unset: as the pool has it.")
-    ] = None
+    pool: Annotated[str | None, Say("Pool or source that mail goes out from; unset: as delivery.pool.")] = None
+    family: Annotated[Family | None, Say("How exchangers and relays are reached; unset: as the pool has it.")] = None

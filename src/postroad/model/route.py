@@ -30,7 +30,7 @@ class ReservedRoute(msgspec.Struct, frozen=True, tag="reserved"):
 
 
 class Family(StrEnum):
-    """In which order the addresses of a mail exchanger are tried, and which not at all."""
+    """In which order the addresses of a mail server are tried, and which not at all."""
 
     MIXED = "mixed"
     """IPv6 and IPv4 in turns: a family that is broken costs every second try only."""
@@ -73,6 +73,15 @@ class RelayRoute(msgspec.Struct, frozen=True, tag="relay"):
     password: str | None = None
     verify: bool = True
     """Whether the relay's certificate must hold; of no effect for `smtp` and `opportunistic`."""
+    source: Source | None = None
+    """Where connections come from; None lets the system choose."""
+    family: Family = Family.MIXED
+
+    @property
+    def key(self) -> str:
+        """What tells it from the same relay over another way."""
+        source = "" if self.source is None else self.source.name
+        return f"relay {self.host} {self.port} {self.security} {self.verify} {self.username} {source} {self.family}"
 
 
 class RelaysRoute(msgspec.Struct, frozen=True, tag="relays"):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from msgspec.structs import replace
+
 from postroad.model.delivery import Lease
 from postroad.model.message import Mode
 from postroad.model.route import (
@@ -41,7 +43,30 @@ class SourcePool:
         return next((source for source, bound in zip(self.sources, bounds, strict=True) if point < bound), None)
 
 
-Target = CaptureRoute | RelayRoute | RelaysRoute | SourcePool | None
+class Through:
+    """Relays that are reached from a pool; the ways are made once, so that choosing one costs next to nothing."""
+
+    __slots__ = ("_otherwise", "_pool", "_ways")
+
+    def __init__(self, relays: RelayRoute | RelaysRoute, pool: SourcePool) -> None:
+        """Join each source of the pool to the relays."""
+        self._pool = pool
+        self._otherwise = _over(relays, None, pool.family)
+        self._ways = {source.name: _over(relays, source, pool.family) for source in pool.sources}
+
+    def way(self, delivery_id: str) -> RelayRoute | RelaysRoute:
+        """Return the way of a delivery: the same at each attempt."""
+        source = self._pool.source(delivery_id)
+        return self._otherwise if source is None else self._ways[source.name]
+
+
+def _over(relays: RelayRoute | RelaysRoute, source: Source | None, family: Family) -> RelayRoute | RelaysRoute:
+    if isinstance(relays, RelaysRoute):
+        return RelaysRoute(tuple(replace(relay, source=source, family=family) for relay in relays.relays))
+    return replace(relays, source=source, family=family)
+
+
+Target = CaptureRoute | RelayRoute | RelaysRoute | Through | SourcePool | None
 """Where a rule sends mail; a pool, or None: to the recipient domain's own mail exchangers."""
 
 
@@ -110,6 +135,8 @@ class Router:
 def _plain(target: Target, lease: Lease) -> Plain:
     if target is None:
         return MxRoute(lease.domain)
+    if isinstance(target, Through):
+        return target.way(lease.delivery_id)
     if isinstance(target, SourcePool):
         return MxRoute(lease.domain, target.source(lease.delivery_id), target.family)
     return target

@@ -80,6 +80,33 @@ def test_relays_alone_are_the_default_route(tmp_path: Path) -> None:
     assert found.name == "r"
 
 
+def test_a_relay_is_reached_from_the_default_pool_unless_its_rule_names_another(tmp_path: Path) -> None:
+    text = """[delivery]
+route = "relay"
+relay_url = "smtp://r.example.com"
+pool = "main"
+
+[[delivery.routes]]
+route = "relay"
+domain = "x.test"
+relay_url = "smtp://x.example.com"
+pool = "other"
+family = "ipv4_first"
+
+[[delivery.routes]]
+route = "relay"
+domain = "y.test"
+relays = ["first"]
+"""
+    router = router_of(read(text + PATHS[PATHS.index("[[sources]]") :], tmp_path), {})
+    found = {domain: router.route(make_lease(domain=domain)) for domain in ("x.test", "y.test", "z.test")}
+    assert all(isinstance(route, RelayRoute) for route in found.values())
+    assert found["x.test"].source == Source("other", "192.0.2.2")
+    assert found["x.test"].family is Family.IPV4_FIRST
+    assert (found["y.test"].name, found["y.test"].source) == ("first", MAIN)
+    assert (found["z.test"].name, found["z.test"].source) == ("relay", MAIN)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

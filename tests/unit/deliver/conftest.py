@@ -251,6 +251,7 @@ async def make(names, server, certificate):
         chance = changes.pop("chance", lambda: 0.5)
         comes_back = changes.pop("comes_back", None)
         tls = changes.pop("tls", None)
+        shaping = changes.pop("shaping", None)
         clock = changes.pop("clock", StandingClock())
         settings = {
             "hostname": "us.example",
@@ -267,6 +268,7 @@ async def make(names, server, certificate):
             contexts=TlsContexts(str(certificate[0])),
             tls=tls,
             comes_back=comes_back,
+            shaping=shaping,
         )
         made.append(deliverer)
         return deliverer

@@ -2,11 +2,19 @@
 
 import pytest
 
+from postroad.app.node import WallClock
 from postroad.model.attempt import Phase, Trouble
 from postroad.model.route import Family, MxRoute, ProviderRoute, RelayRoute, RelaysRoute, Security, Source
 from postroad.pipeline.deliver.origin import arrange
+from postroad.pipeline.shaping.limits import Book, Limits
+from postroad.pipeline.shaping.shaping import Shaping
 
 NOWHERE = RelayRoute("away", "127.0.0.1", 9, Security.PLAIN)
+
+
+@pytest.fixture
+def shaped():
+    return Shaping(Book(Limits()), clock=WallClock(), chance=lambda: 0.0)
 
 
 def relay(name, server, **more):
@@ -135,6 +143,40 @@ async def test_a_host_of_the_other_family_cannot_be_reached(make, server, messag
     found = await make().deliver(MxRoute("d.test", family=Family.IPV6_ONLY), message())
     assert (found.phase, found.trouble) == (Phase.CONNECT, Trouble.UNREACHABLE)
     assert server.connections == 0
+
+
+async def test_a_relay_is_reached_from_the_source_and_under_its_name(make, server, message, shaped):
+    deliverer = make(shaping=shaped)
+    for number in (5, 6, 5):
+        source = Source(f"out{number}", ipv4=f"127.0.0.{number}", hostname=f"out{number}.example")
+        found = await deliverer.deliver(relay("r", server, source=source, family=Family.IPV4_ONLY), message())
+        assert found.delivered
+        assert (found.route, found.source) == ("r", f"out{number}")
+    assert server.peers == ["127.0.0.5", "127.0.0.6"]
+    assert [line for line in server.commands if line.startswith("EHLO")] == ["EHLO out5.example", "EHLO out6.example"]
+    # each source has limits of its own there
+    assert {site.name for site in shaped} == {f"localhost:{server.port}@out{number}" for number in (5, 6)}
+
+
+async def test_a_relay_of_the_other_family_cannot_be_reached(make, server, message):
+    found = await make().deliver(relay("r", server, source=Source("s", ipv6="::1"), family=Family.IPV4_ONLY), message())
+    assert (found.phase, found.trouble, found.source) == (Phase.CONNECT, Trouble.UNREACHABLE, "s")
+    assert server.connections == 0
+
+
+async def test_a_relay_that_one_source_cannot_reach_is_asked_from_another(make, server, start_server, message):
+    spare = await start_server()
+    deliverer = make()
+
+    async def from_source(address):
+        source = Source(address, ipv4=address)
+        both = (relay("first", server, source=source), relay("spare", spare, source=source))
+        return (await deliverer.deliver(RelaysRoute(both), message())).route
+
+    server.script["BANNER"] = ["554 5.7.1 not you", "220 fake"]
+    assert await from_source("127.0.0.5") == "spare"
+    assert await from_source("127.0.0.5") == "spare"
+    assert await from_source("127.0.0.6") == "first"
 
 
 BOTH = ("2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2")

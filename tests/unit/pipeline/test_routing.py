@@ -5,11 +5,21 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from leases import make_lease
 from postroad.model.message import Mode
-from postroad.model.route import CaptureRoute, Family, MxRoute, ProviderRoute, RelayRoute, ReservedRoute, Source
-from postroad.pipeline.routing import Router, Rule, SourcePool
+from postroad.model.route import (
+    CaptureRoute,
+    Family,
+    MxRoute,
+    ProviderRoute,
+    RelayRoute,
+    RelaysRoute,
+    ReservedRoute,
+    Source,
+)
+from postroad.pipeline.routing import Router, Rule, SourcePool, Through
 
 RELAY = RelayRoute("relay", "relay.test", 587)
 EVERYBODY = frozenset()
@@ -109,3 +119,22 @@ def test_a_delivery_keeps_its_source_and_shares_are_kept():
     assert SourcePool((OUT[0],)).source("dlv_1") is OUT[0]
     even = Counter(SourcePool(tuple(OUT)).source(f"dlv_{number}").name for number in range(3000))
     assert min(even.values()) > 800
+
+
+def test_relays_too_are_reached_from_the_sources_of_a_pool():
+    pool = SourcePool(tuple(OUT), family=Family.IPV4_ONLY)
+    spare = RelayRoute("spare", "spare.test", 25)
+    router = Router([Rule(EVERYBODY, "x.test", Through(RelaysRoute((RELAY, spare)), pool))], Through(RELAY, pool))
+    lease = make_lease(domain="x.test")
+    source = pool.source(lease.delivery_id)
+    two = router.route(lease)
+    assert two == RelaysRoute(tuple(replace(each, source=source, family=Family.IPV4_ONLY) for each in (RELAY, spare)))
+    one = router.route(make_lease(domain="y.test"))
+    assert (one.name, one.source, one.family) == ("relay", source, Family.IPV4_ONLY)
+    keys = {Through(RELAY, pool).way(f"dlv_{number}").key for number in range(300)}
+    assert len(keys) == len(OUT)
+
+
+def test_a_pool_without_sources_says_over_which_family_a_relay_is_reached():
+    way = Through(RELAY, SourcePool(family=Family.IPV6_FIRST)).way("dlv_1")
+    assert way == replace(RELAY, family=Family.IPV6_FIRST)

@@ -120,7 +120,8 @@ class Deliverer:
                 return await self._carry(course, trip, composed, before_dot, turn)
             case RelayRoute():
                 trip.site = f"{route.host}:{route.port}"
-                course = self._reach.relay(_relay_key(route), route, required=require_tls)
+                trip.source = None if route.source is None else route.source.name
+                course = self._reach.relay(route, required=require_tls)
                 return await self._carry(course, trip, composed, before_dot, turn)
             case _:
                 assert_never(route)
@@ -244,7 +245,3 @@ def _name(route: Route) -> str:
             return ""
         case _:
             assert_never(route)
-
-
-def _relay_key(route: RelayRoute) -> str:
-    return f"relay {route.host} {route.port} {route.security} {route.verify} {route.username}"

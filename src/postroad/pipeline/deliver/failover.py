@@ -38,17 +38,17 @@ class Relays:
 
     def rests(self, relay: RelayRoute) -> bool:
         """Tell whether a relay could not be reached a short time ago."""
-        return self._rests.get(relay.name, (0, 0.0))[1] > self._time_s()
+        return self._rests.get(relay.key, (0, 0.0))[1] > self._time_s()
 
     def worked(self, relay: RelayRoute) -> None:
         """Note that a relay was reached."""
-        self._rests.pop(relay.name, None)
+        self._rests.pop(relay.key, None)
 
     def failed(self, relay: RelayRoute, attempt: Attempt) -> None:
         """Let a relay that could not be reached rest."""
-        times = self._rests.get(relay.name, (0, 0.0))[0] + 1
+        times = self._rests.get(relay.key, (0, 0.0))[0] + 1
         rest_s = _NO_LOGIN_REST_S if refuses_us(attempt) else min(_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
-        self._rests[relay.name] = (times, self._time_s() + rest_s)
+        self._rests[relay.key] = (times, self._time_s() + rest_s)
 
 
 def unreached(attempt: Attempt) -> bool:

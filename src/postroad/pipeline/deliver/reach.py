@@ -114,9 +114,7 @@ class Reach:
                 continue
             usable = arrange(addresses, route.family, route.source)
             if not usable:
-                detail = f"{host} has no address that can be reached from here: the family is not one we send over."
-                trip.at_host(host, None, None)
-                trip.stopped(Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=detail))
+                _stop_for_family(host, trip)
             for ip in usable:
                 if not guard.permitted(ip, allow_private=settings.allow_private_addresses, own=settings.own_addresses):
                     trip.at_host(host, ip, None)
@@ -167,16 +165,7 @@ class Reach:
                 security, context = Security.STARTTLS, contexts.unverified
             case _:
                 security, context = Security.STARTTLS, contexts.verified
-        way = replace(self._way(security), context=context, check=check, demand=demand)
-        if source is None:
-            return way
-        return replace(
-            way,
-            hostname=source.hostname or way.hostname,
-            source_ipv4=source.ipv4,
-            source_ipv6=source.ipv6,
-            source=source.name,
-        )
+        return _from(source, replace(self._way(security), context=context, check=check, demand=demand))
 
     def _note_made(self, goal: _Goal, made: Connection | Unready) -> None:
         if isinstance(made, Unready):
@@ -199,16 +188,19 @@ class Reach:
                 session_of(goal.terms, goal.demand, result, host=host, ip=ip, sending_ip=from_ip, detail=detail)
             )
 
-    def relay(self, key: str, route: RelayRoute, *, required: bool) -> Course:
+    def relay(self, route: RelayRoute, *, required: bool) -> Course:
         """Try the addresses that the system knows a relay by; it is our own, so any address will do."""
 
         async def make(trip: Trip) -> Connection | None:
-            way = self._relay_way(route, required=required)
+            way = _from(route.source, self._relay_way(route, required=required))
             addresses = await self._system_addresses(route)
             if isinstance(addresses, DnsTrouble):
                 trip.unresolved(addresses)
                 return None
-            for ip in addresses[: self._settings.addresses_per_attempt]:
+            usable = arrange(addresses, route.family, route.source)
+            if not usable:
+                _stop_for_family(route.host, trip)
+            for ip in usable[: self._settings.addresses_per_attempt]:
                 made = await self._dial(route.host, ip, route.port, way, trip)
                 if isinstance(made, Connection):
                     return made
@@ -216,7 +208,7 @@ class Reach:
                     break
             return None
 
-        return Course(key, make, _is_verified if required else _any)
+        return Course(route.key, make, _is_verified if required else _any)
 
     def _relay_way(self, route: RelayRoute, *, required: bool) -> Way:
         if not required:
@@ -273,6 +265,25 @@ def _vouching(demand: Demand, host: str, clock: Clock) -> Check:
         return None if sentence is None else TlsFlaw(sentence, Result.VALIDATION_FAILURE)
 
     return check
+
+
+def _from(source: Source | None, way: Way) -> Way:
+    """Return a way that begins at one of our addresses, under the name that belongs to it."""
+    if source is None:
+        return way
+    return replace(
+        way,
+        hostname=source.hostname or way.hostname,
+        source_ipv4=source.ipv4,
+        source_ipv6=source.ipv6,
+        source=source.name,
+    )
+
+
+def _stop_for_family(host: str, trip: Trip) -> None:
+    detail = f"{host} has no address that can be reached from here: the family is not one we send over."
+    trip.at_host(host, None, None)
+    trip.stopped(Fact(Phase.CONNECT, trouble=Trouble.UNREACHABLE, detail=detail))
 
 
 def _any(_: Connection) -> bool:
