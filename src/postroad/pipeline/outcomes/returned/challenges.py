@@ -37,7 +37,8 @@ _SUBJECTS: Final = listed(
     """
 )
 _WAITS = re.compile(
-    r"\bheld\b|wait ?list|quarantin|on hold|awaiting|not (?:yet )?been delivered|hold(?:ing)? your|"
+    r"\bheld\b|wait ?list|waiting (?:area|room|list)|let (?:it|your (?:message|e-?mail)) through|is pending|"
+    r"quarantin|on hold|awaiting|not (?:yet )?been delivered|hold(?:ing)? your|"
     r"(?:receive|deliver|release|see|read|get) (?:your|the|this|my) (?:original )?(?:e-?mail|message|mail)|"
     r"(?:message|mail)s? (?:will|can|may) (?:then )?be (?:delivered|released|forwarded)|zurückgehalten|"
     r"angehalten|wartet auf|(?:dann|danach|anschließend) wird ihre|zugestellt werden kann|retenu|en attente|"

@@ -16,6 +16,8 @@ APART: Final = 60
 APART_BACKWARDS: Final = 30
 """The same where the state is said first: "no such mailbox"."""
 
+_THING, _STATE, _OTHER = range(3)
+
 _MAILBOX: Final = (
     r"mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|mailkonto|speicher|bo[iî]te|messagerie|"
     r"buz[oó]n|bandeja|casilla|casella|caixa|correio|postvak|brievenbus|skrzynk|schránk|postafiók|postaláda|"
@@ -90,8 +92,8 @@ _LARGE: Final = (
     r"för stor|for stor|liian suuri|πολύ μεγάλ|大きすぎ|大き過ぎ|过大|太大|過大|너무 (?:큽|크)|quá lớn"
 )
 _UNWANTED: Final = (
-    r"\bspam|junk|unsolicited|unerwünscht|indésirable|\bvirus|malware|phishing|no deseado|indesiderat|indesejad|"
-    r"ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|迷惑メール|スパム|ウイルス|"
+    r"\bspam(?!haus|cop|assassin)|junk|unsolicited|unerwünscht|indésirable|\bvirus|malware|phishing|no deseado|"
+    r"indesiderat|indesejad|ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|迷惑メール|スパム|ウイルス|"
     r"垃圾邮件|垃圾郵件|病毒|스팸|바이러스"
 )
 _SUSPECTED: Final = (
@@ -108,31 +110,38 @@ _SERVER: Final = (
 _SILENT: Final = (
     r"timed? ?out|refused|unreachable|not (?:respond|reachable|available)|no (?:response|answer|route)|"
     r"(?:error on|failed to|could ?n[o']t|could not|can ?not|unable to) (?:connect|reach|destination|establish)|"
-    r"nicht (?:erreichbar|möglich|hergestellt)|antwortet nicht|zeitüberschreitung|injoignable|ne répond pas|échoué|"
-    r"inaccessible|no (?:responde|disponible)|rechazada|agotado|non (?:risponde|raggiungibile|disponibile)|scaduto|"
-    r"não (?:responde|disponível)|recusada|esgotado|niet bereikbaar|reageert niet|nie odpowiada|niedostępn|"
-    r"neodpovíd|nedostupn|nem válaszol|nem elérhető|yanıt vermiyor|ulaşılam|zaman aşımı|не отвечает|недоступ|"
-    r"не удалось|не відповід|svarar inte|svarer ikke|ei vastaa|応答|タイムアウト|できません|无响应|超时|無法|无法|"
-    r"응답|실패|초과"
+    r"nicht (?:erreichbar|möglich|hergestellt)|antwortet nicht|nicht antwort|zeitüberschreitung|injoignable|"
+    r"ne répond pas|échoué|inaccessible|no (?:responde|disponible)|rechazada|agotado|"
+    r"non (?:risponde|raggiungibile|disponibile)|scaduto|não (?:responde|disponível)|recusada|esgotado|"
+    r"niet bereikbaar|reageert niet|nie odpowiada|niedostępn|neodpovíd|nedostupn|nem válaszol|nem elérhető|"
+    r"yanıt vermiyor|ulaşılam|zaman aşımı|не отвечает|недоступ|не удалось|не відповід|svarar inte|svarer ikke|"
+    r"ei vastaa|応答|タイムアウト|できません|无响应|超时|無法|无法|응답|실패|초과"
 )
 
 
 class Thought(NamedTuple):
-    """What is spoken of, and how it has to be with it."""
+    """What is spoken of, and how it has to be with it.
+
+    Attributes:
+        things: What is spoken of.
+        states: How it is with it.
+        others: Things of other classes of which the same is said; one that stands nearer takes the state for itself.
+    """
 
     things: re.Pattern[str]
     states: re.Pattern[str]
+    others: re.Pattern[str] | None = None
 
 
-def _thought(things: str, states: str) -> Thought:
-    return Thought(re.compile(things), re.compile(states))
+def _thought(things: str, states: str, others: str | None = None) -> Thought:
+    return Thought(re.compile(things), re.compile(states), re.compile(others) if others else None)
 
 
 THOUGHTS: Final[dict[Class, Thought]] = {
     Class.MAILBOX_FULL: _thought(f"{_MAILBOX}|{_PERSON}", _FULL),
     Class.MESSAGE_TOO_LARGE: _thought(_MESSAGE, _LARGE),
     Class.INACTIVE_MAILBOX: _thought(f"{_MAILBOX}|{_PERSON}|{_ADDRESS}", _CLOSED),
-    Class.BAD_DOMAIN: _thought(_DOMAIN, _ABSENT),
+    Class.BAD_DOMAIN: _thought(_DOMAIN, _ABSENT, f"{_MAILBOX}|{_PERSON}|{_ADDRESS}"),
     Class.INVALID_RECIPIENT: _thought(f"{_MAILBOX}|{_PERSON}|{_ADDRESS}", _ABSENT),
     Class.CONTENT_REJECTED: _thought(_UNWANTED, _SUSPECTED),
     Class.UNREACHABLE: _thought(_SERVER, _SILENT),
@@ -142,18 +151,26 @@ THOUGHTS: Final[dict[Class, Thought]] = {
 
 def spoken(folded: str, without: frozenset[Class]) -> Class | None:
     """Return the class of which a folded text has a thing and a state near each other."""
-    return next((cls for cls, thought in THOUGHTS.items() if cls not in without and _near(thought, folded)), None)
+    return next((cls for cls in THOUGHTS if cls not in without and thought(cls, folded)), None)
 
 
-def _near(thought: Thought, folded: str) -> bool:
-    """Look for the two apart and then at their distances, which takes time linear to the text."""
-    states = [found.span() for found in thought.states.finditer(folded)]
-    if not states:
+def thought(cls: Class, folded: str) -> bool:
+    """Tell whether a thing and a state of a class stand near each other, in time linear to the text.
+
+    Where others claim the state as well, only a thing before it counts: `unknown user in this domain`.
+    """
+    things, states, others = THOUGHTS[cls]
+    marks = [(*found.span(), _STATE) for found in states.finditer(folded)]
+    if not marks:
         return False
-    ends = [(start, end, True) for start, end in states]
-    ends += [(*found.span(), False) for found in thought.things.finditer(folded)]
-    ends.sort()
-    for (_, end, is_state), (start, _, next_is_state) in pairwise(ends):
-        if is_state != next_is_state and start - end <= (APART_BACKWARDS if is_state else APART):
+    marks += [(*found.span(), _THING) for found in things.finditer(folded)]
+    if others is not None:
+        marks += [(*found.span(), _OTHER) for found in others.finditer(folded)]
+    marks.sort()
+    backwards = APART_BACKWARDS if others is None else -1
+    for (_, end, first), (start, _, second) in pairwise(marks):
+        if (first, second) == (_THING, _STATE) and start - end <= APART:
+            return True
+        if (first, second) == (_STATE, _THING) and start - end <= backwards:
             return True
     return False

@@ -38,6 +38,8 @@ _LEADING_STATUS = re.compile(
     r"[\s#(\[:-]{0,8}([245])\.([0-9]{1,3})\.([0-9]{1,3})[)\]:]?(?!\.?[0-9])[\s-]{0,8}", re.ASCII
 )
 _LINE_CODE = re.compile(r"(?:<<<\s?)?[45][0-9]{2}[- ](?:#?[45]\.[0-9]{1,3}\.[0-9]{1,3}[ -]?)?")
+_ANOTHER = re.compile(r"(?:<<<\s?)?([2-5][0-9]{2})[- ]")
+"""What a line of another reply begins with."""
 _AFTER: Final = (
     (Phase.RCPT, ("reply to rcpt to", "after rcpt", ">>> rcpt", "rcpt to:", "rcpt to command", "response to rcpt")),
     (Phase.MAIL, ("reply to mail from", "after mail from", ">>> mail", "response to mail from")),
@@ -94,6 +96,9 @@ def _reply(code: int, rest: str) -> SmtpReply:
     for number, line in enumerate(rest.split("\n")):
         stripped = line.strip()
         if number and (not stripped or stripped.startswith((">>>", "---", "***")) or line.lower().startswith(_FIELDS)):
+            break
+        another = _ANOTHER.match(stripped) if number else None
+        if another is not None and int(another[1]) != code:
             break
         lines.append(_LINE_CODE.sub("", stripped, count=1) if number else stripped)
     said = " ".join(lines).lstrip("-: \t#),'\"")

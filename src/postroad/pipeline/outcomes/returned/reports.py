@@ -5,6 +5,7 @@ prose is asked, because many write there what they do not write into the fields.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from postroad.model.attempt import SmtpReply
@@ -42,12 +43,12 @@ _EMPTY_REPLY = re.compile(
 
 def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
     """Return the report that the machine's part of a mail makes, or None without such a part."""
-    for part in mail.walk():
-        if part.media_type in _STATUS_TYPES or _is_inline(part):
-            status = dsn.read(part.text())
-            if status.recipients:
-                return _report(status, mail, notice, original)
-    return None
+    found = [dsn.read(part.text()) for part in mail.walk() if part.media_type in _STATUS_TYPES or _is_inline(part)]
+    found = [status for status in found if status.recipients]
+    if not found:
+        return None
+    recipients = dict.fromkeys(one for status in found for one in status.recipients)
+    return _report(replace(found[0], recipients=tuple(recipients)[: dsn.RECIPIENTS]), mail, notice, original)
 
 
 def rejected(mail: Entity, disposition: Entity, notice: Notice, original: Original) -> Report | None:

@@ -265,6 +265,10 @@ EXPIRY: Final = SAYINGS[-1].phrases
 def spoken(folded: str, *, without: frozenset[Class] = frozenset()) -> Class | None:
     """Return the class that a folded text speaks for."""
     for saying in SAYINGS:
-        if saying.cls not in without and any(phrase in folded for phrase in saying.phrases):
+        if saying.cls in without:
+            continue
+        if any(phrase in folded for phrase in saying.phrases):
             return saying.cls
+        if saying.cls is Class.BAD_DOMAIN and concepts.thought(saying.cls, folded):
+            return saying.cls  # before the next class takes what "does not exist" for a person
     return concepts.spoken(folded, without)
