@@ -249,6 +249,16 @@ def test_a_rule_that_suspends_has_it_written_down_and_acts_at_once(shaping, cloc
     assert written[0]["because"] == "421 4.7.28 some words"
 
 
+def test_what_one_project_sets_off_is_not_counted_for_another(shaping, clock):
+    verdict = a_verdict(traffic=traffic(Measure.SUSPEND_PROJECT, after=2, within=MINUTE))
+    site = shaping.site("mx.test")
+    for project in ("prj_1", "prj_2", "prj_3"):
+        hear(shaping, GOOD, verdict, lease=make_lease(project_id=project))
+    assert site.held_projects == {}
+    hear(shaping, GOOD, verdict, lease=make_lease(project_id="prj_2"))
+    assert list(site.held_projects) == ["prj_2"]
+
+
 def test_what_was_learned_survives_a_restart(clock):
     before = build(clock=clock)
     for _ in range(100):

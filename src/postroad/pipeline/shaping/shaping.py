@@ -60,7 +60,7 @@ class Shaping:
         self.pinned: dict[str, dict[str, str]] = {}
         """By site and limit, who pinned it."""
         self._memories: dict[str, SiteMemory] = {}
-        self._counts: dict[tuple[str, str], deque[Instant]] = {}
+        self._counts: dict[tuple[str, str, str], deque[Instant]] = {}
         self._rank, self._nodes = 0, 1
         self._suspend: Suspend | None = None
         self._on_stop: Callable[[str], None] | None = None
@@ -212,13 +212,13 @@ class Shaping:
     def _measure(self, site: Site, project: str, traffic: Traffic, attempt: Attempt) -> None:
         """Do what a rule asks for, once it was set off often enough."""
         now = self._clock.now()
-        if not self._set_off(site, traffic, now):
+        one = traffic.measure is Measure.SUSPEND_PROJECT
+        if not self._set_off((site.name, traffic.rule, project if one else ""), traffic, now):
             return
         until = Instant(now + traffic.lasting)
         if traffic.measure is Measure.SLOW_DOWN:
             site.slow_down(Slowness(until, traffic.connections, traffic.per_minute, traffic.rule), now)
             return
-        one = traffic.measure is Measure.SUSPEND_PROJECT
         bridge = min(until, Instant(now + _BRIDGE))
         if one:
             site.held_projects[project] = bridge
@@ -234,12 +234,13 @@ class Shaping:
                 because=_because(attempt),
             )
 
-    def _set_off(self, site: Site, traffic: Traffic, now: Instant) -> bool:
+    def _set_off(self, whose: tuple[str, str, str], traffic: Traffic, now: Instant) -> bool:
+        """Count a reply for a site and a rule, and for a project where it alone is to be suspended."""
         if traffic.after <= 1:
             return True
         if len(self._counts) > _SITES:
             self._counts.clear()
-        times = self._counts.setdefault((site.name, traffic.rule), deque(maxlen=traffic.after))
+        times = self._counts.setdefault(whose, deque(maxlen=traffic.after))
         times.append(now)
         if len(times) < traffic.after or now - times[0] > traffic.within:
             return False
