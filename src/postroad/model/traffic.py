@@ -31,7 +31,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     per_minute: float | None = None
     """The most messages a minute to the site while it slows down; None leaves the rate as it is."""
     after: int = 1
-    """How many replies that this rule decided within `within` set it off; each project's count apart where the measure is
-    about one project."""
+    """How many replies that this rule decided within `within` set it off. Each project's count apart where the measure
+    is about one project."""
     within: int = HOUR
     """Microseconds over which `after` is counted."""
