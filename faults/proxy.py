@@ -7,56 +7,67 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from faults.network import Cut
 from peers.process import LOOPBACK, free_port
 
 _PIECE = 1 << 16
 
 
 class Cable:
-    """Carries connections from `port` to another port, while it is whole."""
+    """Carries connections from `port` to another one, while it is whole."""
 
-    def __init__(self, target: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, target: int, host: str, loop: asyncio.AbstractEventLoop) -> None:
         self.port = free_port()
-        self._target, self._loop = target, loop
-        self._whole = asyncio.Event()
+        self._target, self._host, self._loop = target, host, loop
+        self._there, self._back = asyncio.Event(), asyncio.Event()
 
-    def cut(self) -> None:
-        """Let everything vanish from now on; connections stay, as they do when a cable is cut."""
-        self._loop.call_soon_threadsafe(self._whole.clear)
+    def cut(self, what: Cut = Cut.ALL) -> None:
+        """Let everything vanish from now on, or one direction; connections stay, as they do when a cable is cut."""
+        for event in self._ways(what):
+            self._loop.call_soon_threadsafe(event.clear)
 
-    def heal(self) -> None:
+    def heal(self, what: Cut = Cut.ALL) -> None:
         """Carry again; what was sent meanwhile arrives late, as TCP sees to."""
-        self._loop.call_soon_threadsafe(self._whole.set)
+        for event in self._ways(what):
+            self._loop.call_soon_threadsafe(event.set)
 
     async def start(self) -> None:
         """Listen."""
-        self._whole.set()
+        self._there.set()
+        self._back.set()
         await asyncio.start_server(self._carry, LOOPBACK, self.port)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._whole.wait()
-        with suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target)
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+    def _ways(self, what: Cut) -> list[asyncio.Event]:
+        ways = {Cut.REQUESTS: [self._there], Cut.ANSWERS: [self._back]}
+        return ways.get(what, [self._there, self._back])
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._there.wait()
+        with suppress(OSError):
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._target)
+            await asyncio.gather(
+                self._pass(reader, far_writer, self._there), self._pass(far_reader, writer, self._back)
+            )
+        writer.close()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, whole: asyncio.Event) -> None:
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
-                await self._whole.wait()
+                await whole.wait()
                 writer.write(piece)
                 await writer.drain()
         writer.close()
 
 
 @contextmanager
-def cable(target: int) -> Iterator[Cable]:
-    """Run a cable on a thread."""
+def cable(target: int, host: str = LOOPBACK) -> Iterator[Cable]:
+    """Run a cable to a port of `host` on a thread."""
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)
     thread = threading.Thread(target=loop.run_forever, name="cable", daemon=True)
     thread.start()
     try:
-        made = Cable(target, loop)
+        made = Cable(target, host, loop)
         asyncio.run_coroutine_threadsafe(made.start(), loop).result(10)
         yield made
     finally:

@@ -27,6 +27,8 @@ class PostgresServer:
     directory: Path
     port: int
     durable: bool
+    hosts: str = LOOPBACK
+    """Addresses to listen on, with commas between them."""
     _running: Running | None = None
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -38,7 +40,7 @@ class PostgresServer:
         """Start the server process and wait until it answers queries."""
         settings = (*_ALWAYS, *(() if self.durable else _FAST))
         command: list[str | Path] = [program("postgres", *_BINARIES), "-D", self.directory / "data"]
-        command += ["-p", str(self.port), "-k", self.directory, "-h", LOOPBACK]
+        command += ["-p", str(self.port), "-k", self.directory, "-h", self.hosts]
         for setting in settings:
             command += ["-c", setting]
         self._running = start("postgres", command, log=self.directory / "log", user=_OWNER)

@@ -31,6 +31,8 @@ class PostroadServer:
     command: tuple[str, ...] = ("serve",)
     module: str = "postroad"
     """What is started; the fault experiments start builds that are broken on purpose."""
+    prefix: tuple[str, ...] = ()
+    """What stands in front of the command and becomes it, such as `ip netns exec NAME`."""
     _running: Running | None = None
 
     @property
@@ -51,7 +53,7 @@ class PostroadServer:
         """Start the process; with `wait`, return when it is ready to take requests."""
         self._running = start(
             "postroad",
-            [sys.executable, "-m", self.module, *self.command],
+            [*self.prefix, sys.executable, "-m", self.module, *self.command],
             log=self.directory / "server.log",
             environment=self.environment,
             own_group=True,
