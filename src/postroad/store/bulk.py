@@ -194,7 +194,9 @@ def _update_text(
         f"UPDATE {table.name} SET {sets} FROM v WHERE {matches}"
     )
     if condition:
-        text += f" AND {condition}"
+        # In a CASE, so that no partial index over the condition is taken for a shorter way than the key: statistics
+        # made while few rows met it say so, and then each row of `v` steps over all entries that are dead by now.
+        text += f" AND CASE WHEN {table.name}.{keys[0]} = v.{keys[0]} THEN {condition} END"
     if returning:
         text += f" RETURNING {returning}"
     return _marked(dialect, text)
