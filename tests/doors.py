@@ -168,7 +168,7 @@ async def open_house(
         guard=Guard(
             database, clock, mints, settings.guard, streams=streams, changed=suspensions.refresh, told=told.ring
         ),
-        sites=sites_over(database, clock),
+        sites=sites_over(database, clock, suspensions),
         tls_reports=TlsReports(database, clock, organization="mail.example"),
         time=Timekeeper(clock, database, IdleHands(), told=told),
         token_key=TOKEN_KEY,
@@ -180,11 +180,11 @@ async def open_house(
     return House(services, build(services), keys, project, full, clock, recomposer, room, dns, made)
 
 
-def sites_over(database: Database, clock: StillClock) -> Sites:
+def sites_over(database: Database, clock: StillClock, suspensions: Suspensions) -> Sites:
     """Return the sites of a server that has sent nothing yet."""
     shaping = Shaping(Book(Limits()), clock=clock, chance=lambda: 0.0, node="n1")
     keeper = Keeper(shaping, database, clock, node="n1", reread=lambda: None, due=lambda: None)
-    return Sites(shaping, keeper, clock)
+    return Sites(shaping, keeper, clock, suspensions)
 
 
 @pytest_asyncio.fixture

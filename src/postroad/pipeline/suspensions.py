@@ -67,6 +67,11 @@ class Suspensions:
                     return found
         return None
 
+    def partly(self, site: str) -> bool:
+        """Whether mail of some project or stream to a site is kept back."""
+        now = self._clock.now()
+        return any(each.site == site and each.holds_at(now) for each in self._found.values())
+
     def waiting(self) -> Waiting:
         """Return what a lease can leave out by its project, its stream or its destination alone."""
         if not self._shapes:

@@ -39,7 +39,7 @@ def test_a_reply_that_asks_for_less_halves_the_connections_and_says_why(controll
     controller.window = 10
     controller.throttled(T0, 0.0, "421 4.7.28 too fast")
     assert controller.window == 5
-    assert told == [(What.LOWERED, "Lowered from 10 to 5 connections because of 421 4.7.28 too fast", (10, 5))]
+    assert told == [(What.LOWERED, "Lowered from 10 to 5 connections because: 421 4.7.28 too fast", (10, 5))]
 
 
 def test_connections_that_are_told_the_same_together_count_once(controller):
@@ -60,7 +60,7 @@ def test_three_throttling_replies_within_a_minute_suspend(controller, told):
         assert controller.look(at(n)) is Flow.FLOWING
         controller.throttled(at(n), 0.0, "421 4.7.0 slow down")
     assert controller.look(at(3)) is Flow.SUSPENDED
-    assert told[-1][:2] == (What.SUSPENDED, "Suspended for 1.0 minutes because of 421 4.7.0 slow down")
+    assert told[-1][:2] == (What.SUSPENDED, "Suspended for 1.0 minutes because: 421 4.7.0 slow down")
 
 
 def test_throttling_replies_over_a_longer_time_do_not(controller):
@@ -83,7 +83,7 @@ def test_after_the_pause_three_probes_that_go_well_resume(controller, told):
         assert controller.look(at(64)) is Flow.PROBING
     controller.good(CEILING)
     assert controller.look(at(65)) is Flow.FLOWING
-    assert told[-1][:2] == (What.RESUMED, "Resumed with 1 connection after 421")
+    assert told[-1][:2] == (What.RESUMED, "Resumed with 1 connection after: 421")
 
 
 @pytest.mark.parametrize("how", ["throttled", "refused", "broken"])

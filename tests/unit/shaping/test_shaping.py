@@ -112,7 +112,7 @@ def test_five_failures_to_connect_in_a_row_suspend_the_site_for_all_mail(shaping
     assert site.room(MAIL, "prj_1", clock.now(), 0.0) == 0
     assert site.room(NEWS, "prj_2", clock.now(), 0.0) == 0
     assert site.wait_us(MAIL, clock.now(), 0.0) == MINUTE
-    assert shaping.changes[-1].sentence == "Suspended for 1.0 minutes because of The connection was refused."
+    assert shaping.changes[-1].sentence == "Suspended for 1.0 minutes because: The connection was refused."
 
 
 def test_after_the_pause_one_message_at_a_time_until_three_went_well(shaping, clock):
@@ -364,3 +364,17 @@ def test_what_a_source_learns_is_its_own(shaping):
     attempt = msgspec.structs.replace(GOOD, source="second")
     hear(shaping, attempt)
     assert shaping.find("prj_1", "x.test", "live").name == "mx.test@second"
+
+
+def test_a_long_reply_is_told_up_to_where_it_is_cut(shaping):
+    reply = SmtpReply(421, "Much mail. " * 40, "4.7.28")
+    hear(shaping, msgspec.structs.replace(THROTTLED, reply=reply))
+    told = shaping.changes[-1].sentence.partition("because: ")[2]
+    assert told.startswith("421 4.7.28 Much mail.")
+    assert told.endswith("….")
+    assert len(told) <= 201
+
+
+def test_the_full_stop_of_a_reply_is_not_doubled(shaping):
+    hear(shaping, msgspec.structs.replace(THROTTLED, reply=SmtpReply(421, "Slow down.", "4.7.28")))
+    assert shaping.changes[-1].sentence.endswith("because: 421 4.7.28 Slow down.")

@@ -50,7 +50,7 @@ async def test_what_a_node_has_learned_survives_its_restart(database: Database, 
     site = again.site("mx.test")
     assert site.room(StreamKind.TRANSACTIONAL, "prj", clock.now(), 0.0) == 0
     assert [change.sentence for change in await keeper.changes("mx.test", 5)] == [
-        "Suspended for 1.0 minutes because of the connection was refused."
+        "Suspended for 1.0 minutes because: the connection was refused."
     ]
 
 
@@ -124,10 +124,30 @@ async def test_sites_in_trouble_are_listed_first_with_the_reason(house: House, a
     break_down(shaping, house.clock, "z.test")
     found = (await api.get(PATH)).json()["data"]
     assert [(each["site"], each["flow"]) for each in found] == [("z.test", "suspended"), ("a.test", "flowing")]
-    assert found[0]["sentence"].endswith("because of the connection was refused.")
+    assert found[0]["sentence"].endswith("because: the connection was refused.")
     assert found[1]["kinds"] == [
         {"kind": "transactional", "flow": "flowing", "connections": 5, "until": None, "because": None}
     ]
+
+
+async def test_a_site_that_is_suspended_is_not_said_to_flow(house: House, api: httpx.AsyncClient) -> None:
+    shaping = house.services.sites._shaping
+    for name in ("a.test", "b.test", "yahoo"):
+        shaping.site(name).kind(StreamKind.TRANSACTIONAL)
+    wanted = [
+        NewSuspension(site="yahoo", reason="A rule asks for it."),
+        NewSuspension(site="b.test", project_id=house.project.id, reason="They asked us."),
+    ]
+    for each in wanted:
+        await house.services.suspending.suspend(each, author="cli")
+    found = {each["site"]: each for each in (await api.get(PATH)).json()["data"]}
+    assert (found["yahoo"]["flow"], found["yahoo"]["sentence"]) == (
+        "suspended",
+        "Suspended by cli: A rule asks for it.",
+    )
+    assert (await api.get(f"{PATH}/yahoo")).json()["flow"] == "suspended"
+    assert found["b.test"]["sentence"] == "Mail flows. Some of it is suspended."
+    assert found["a.test"]["sentence"] == "Mail flows."
 
 
 async def test_a_site_is_shown_with_its_limits_and_changes(house: House, api: httpx.AsyncClient) -> None:
@@ -177,6 +197,10 @@ async def test_with_several_projects_no_key_moves_what_holds_for_all(house: Hous
     break_down(shaping, house.clock, "google")
     await house.services.projects.create("another", actor="test")
     assert [each["site"] for each in (await api.get(PATH)).json()["data"]] == ["google"]
+    assert ((await api.get(f"{PATH}/google")).status_code, (await api.get(f"{PATH}/secret.test")).status_code) == (
+        200,
+        404,
+    )
     assert (await api.put(f"{PATH}/google/pins", json={"limits": {"connections": 3}})).status_code == 403
 
 
@@ -195,7 +219,7 @@ async def test_an_explanation_tells_what_a_pause_of_the_site_does_to_it(house: H
     assert (told["road"]["site"], told["road"]["flow"]) == ("mx.test", "suspended")
     assert told["next"]["at"] == told["road"]["until"]
     assert told["next"]["what"].startswith("The next attempt waits for mx.test until ")
-    assert "because of the connection was refused" in told["next"]["what"]
+    assert "because: the connection was refused" in told["next"]["what"]
 
 
 async def test_an_explanation_tells_of_a_suspension(house: House, api: httpx.AsyncClient) -> None:

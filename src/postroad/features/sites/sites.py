@@ -13,7 +13,7 @@ from postroad.model.message import Mode
 from postroad.model.provider import PROVIDERS
 from postroad.model.shaping import Change, Flow, Pin, What
 from postroad.model.stream import StreamKind
-from postroad.model.suspension import Suspension
+from postroad.model.suspension import ANY, Suspension
 from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.outcomes.roads import Road
 from postroad.pipeline.shaping.limits import BOUNDS, flaw_of
@@ -76,21 +76,24 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
 class Sites:
     """What is known of sites, and the pins."""
 
-    def __init__(self, shaping: Shaping, keeper: Keeper, clock: Clock) -> None:
+    def __init__(self, shaping: Shaping, keeper: Keeper, clock: Clock, suspensions: Suspensions) -> None:
         """Build the service."""
         self._shaping = shaping
         self._keeper = keeper
         self._clock = clock
+        self._suspensions = suspensions
 
     async def listed(self, *, only_providers: bool = False) -> list[SiteShown]:
         """Return the sites that were met lately or are pinned, those in trouble first."""
         known = await self._memories()
         shown = [
-            self._shown(name, memory, ()) for name, memory in known.items() if not only_providers or name in _NAMES
+            self._with_suspension(self._shown(name, memory, ()))
+            for name, memory in known.items()
+            if not only_providers or name in _NAMES
         ]
         return sorted(shown, key=lambda each: (_ORDER[each.flow], each.site))
 
-    async def show(self, name: str) -> SiteShown:
+    async def show(self, name: str, *, only_providers: bool = False) -> SiteShown:
         """Return one site with its last changes.
 
         Raises:
@@ -99,15 +102,16 @@ class Sites:
         name = name.strip().lower()
         known = await self._memories()
         changes = await self._keeper.changes(name, _CHANGES)
-        if name not in known and name not in _NAMES and not changes:
+        met = not only_providers and (name in known or bool(changes))
+        if not met and name not in _NAMES:
             raise Refused("not_found", f"Nothing is known of a site {name!r}; the list has those that were met lately.")
-        return self._shown(name, known.get(name, SiteMemory({})), changes)
+        return self._with_suspension(self._shown(name, known.get(name, SiteMemory({})), changes))
 
     async def changes(self, limit: int) -> list[ChangeShown]:
         """Return the newest changes of all sites, the newest first."""
         return [_change(each) for each in await self._keeper.changes(None, limit)]
 
-    async def roads(self, deliveries: Iterable[Delivery], view: Suspensions) -> dict[DeliveryId, Road]:
+    async def roads(self, deliveries: Iterable[Delivery]) -> dict[DeliveryId, Road]:
         """Return how mail flows to where each delivery goes, of those that have not ended."""
         live = [each for each in deliveries if each.state not in TERMINAL and each.mode is Mode.LIVE]
         if not live:
@@ -118,7 +122,7 @@ class Sites:
             site = self._shaping.look(each.project_id, each.domain, each.mode.value)
             name = site.name if site is not None else noted.get(each.domain, each.domain)
             shown = self._shown(name, known.get(name, SiteMemory({})), ())
-            suspension = view.find(each.project_id, each.stream, name, each.domain)
+            suspension = self._suspensions.find(each.project_id, each.stream, name, each.domain)
             found[each.id] = _suspended(name, suspension) if suspension is not None else _road(shown)
         return found
 
@@ -152,6 +156,16 @@ class Sites:
         if not any(gone):
             raise Refused("not_found", f"No such limit of {name} is pinned.")
         return await self.show(name)
+
+    def _with_suspension(self, shown: SiteShown) -> SiteShown:
+        """Return a site as somebody sees it who asks how mail of any project flows there."""
+        whole = self._suspensions.find(ANY, ANY, shown.site)
+        if whole is not None:
+            road = _suspended(shown.site, whole)
+            return msgspec.structs.replace(shown, flow=road.flow, sentence=road.sentence, until=road.until)
+        if self._suspensions.partly(shown.site):
+            return msgspec.structs.replace(shown, sentence=f"{shown.sentence} Some of it is suspended.")
+        return shown
 
     async def _memories(self) -> dict[str, SiteMemory]:
         """Return what is known of every site: here as it is now, elsewhere as it was last written down."""
@@ -227,9 +241,9 @@ def _kind(kind: StreamKind, window: int, breaker: Memory, pins: dict[str, float]
 def _sentence(worst: Memory, slow: SiteMemory | None) -> str:
     match worst.flow:
         case Flow.SUSPENDED:
-            return f"Mail waits until {to_rfc3339(worst.until)} because of {worst.because}."
+            return f"Mail waits until {to_rfc3339(worst.until)} because: {worst.because}."
         case Flow.PROBING:
-            return f"One message at a time is tried, after {worst.because}."
+            return f"One message at a time is tried, after: {worst.because}."
         case Flow.FLOWING if slow is not None and slow.slow_until is not None:
             return f"Slowed down by the rule {slow.slow_rule} until {to_rfc3339(slow.slow_until)}."
         case _:

@@ -221,7 +221,7 @@ class MessagesController(Controller):
         found = await services.database.read(lambda c: reading.causes(c, caller.project.id, MessageId(message_id)))
         if found is None:
             raise no_message()
-        roads = await services.sites.roads(found.deliveries, services.suspensions)
+        roads = await services.sites.roads(found.deliveries)
         return explain(
             found.message,
             found.deliveries,

@@ -51,7 +51,7 @@ class SitesController(Controller):
     @get("/{site:str}", opt=READ, summary="Show a site")
     async def show(self, site: FromPath[str], services: GivenServices) -> SiteShown:
         """Return a site with its last changes and their reasons."""
-        return await services.sites.show(site)
+        return await services.sites.show(site, only_providers=not await _alone(services))
 
     @put("/{site:str}/pins", opt=FULL, status_code=200, summary="Pin limits of a site")
     async def pin(

@@ -50,7 +50,7 @@ class Controller:
         self._count()
         if self.breaker.openings and self.breaker.good():
             self.cohort = 0
-            self.tell(What.RESUMED, f"Resumed with {_connections(self.window)} after {self.breaker.because}", None)
+            self.tell(What.RESUMED, f"Resumed with {_connections(self.window)} after: {self.breaker.because}", None)
             return
         self.cohort += 1
         if self.cohort >= self.window and self.window < ceiling and self.breaker.flow is Flow.FLOWING:
@@ -112,7 +112,7 @@ class Controller:
         if window == before or now - self.lowered_at < _ONCE_WITHIN:
             return
         self.window, self.lowered_at = window, now
-        sentence = f"Lowered from {before} to {_connections(window)} because of {because}"
+        sentence = f"Lowered from {before} to {_connections(window)} because: {because}"
         self.tell(What.LOWERED, sentence, (before, window))
 
     def _open(self, now: Instant, chance: float, because: str) -> None:
@@ -121,7 +121,7 @@ class Controller:
         self.window = max(self.window // 2, 1)
         self.breaker.trip(now, chance, because)
         minutes = (self.breaker.until - now) / MINUTE
-        self.tell(What.SUSPENDED, f"Suspended for {minutes:.1f} minutes because of {because}", None)
+        self.tell(What.SUSPENDED, f"Suspended for {minutes:.1f} minutes because: {because}", None)
 
 
 def _connections(count: int) -> str:

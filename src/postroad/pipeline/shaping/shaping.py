@@ -23,6 +23,8 @@ _CHANGES: Final = 1000
 _FORGOTTEN_AFTER: Final = HOUR
 _BRIDGE: Final = 10 * SECOND
 """How long a suspension by rule is kept here, until the one that is written down is known everywhere."""
+_WORDS: Final = 200
+"""So much of a reply is told as a reason."""
 
 Find = tuple[str, str, str]
 """Project, recipient domain and mode: what decides where mail goes, as far as the queue knows."""
@@ -329,5 +331,6 @@ def _because(attempt: Attempt) -> str:
     """Return what an attempt met with, in the words of the peer if there are any."""
     reply = attempt.reply
     if reply is not None:
-        return " ".join([str(word) for word in (reply.code, reply.enhanced, reply.text) if word])[:200]
+        words = " ".join([str(word) for word in (reply.code, reply.enhanced, reply.text) if word])
+        return (words if len(words) <= _WORDS else f"{words[: _WORDS - 1].rstrip()}…").rstrip(".")
     return (attempt.detail or str(attempt.trouble)).rstrip(".")

@@ -257,7 +257,7 @@ class Site:
         """Count a message that the site took, or answered for."""
         self.failures = 0
         if self.breaker.openings and self.breaker.good():
-            self._say(What.RESUMED, f"Resumed after {self.breaker.because}")
+            self._say(What.RESUMED, f"Resumed after: {self.breaker.because}")
         controller.good(self.connections)
 
     def unreachable(self, now: Instant, chance: float, because: str) -> None:
@@ -267,7 +267,7 @@ class Site:
         if self.breaker.flow is Flow.PROBING or (self.failures >= _UNREACHABLE and self.breaker.flow is Flow.FLOWING):
             self.breaker.trip(now, chance, because)
             minutes = (self.breaker.until - now) / MINUTE
-            self._say(What.SUSPENDED, f"Suspended for {minutes:.1f} minutes because of {because}")
+            self._say(What.SUSPENDED, f"Suspended for {minutes:.1f} minutes because: {because}")
 
     def slow_down(self, slowness: Slowness, now: Instant) -> None:
         """Keep to less for a while, as a rule says."""
