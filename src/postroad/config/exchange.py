@@ -34,8 +34,9 @@ class Exchange(msgspec.Struct, frozen=True):
     ] = ("abuse", "fbl")
     message_octets: Annotated[int, Say("Largest mail that is taken.", _KIB, 1024 * _MIB)] = 45 * _MIB
     kept_octets: Annotated[
-        int, Say("How much of a mail is kept and read, from its beginning; the rest is dropped.", 4 * _KIB, 16 * _MIB)
-    ] = 256 * _KIB
+        int,
+        Say("How much of a mail is kept and read; of a larger one, the beginning of each part.", 64 * _KIB, 16 * _MIB),
+    ] = _MIB
     connections: Annotated[int, Say("Connections at a time.", 1, 100_000)] = 200
     connections_per_client: Annotated[
         int, Say("Connections at a time from one IPv4 address or one IPv6 /64.", 1, 100_000)

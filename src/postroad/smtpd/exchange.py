@@ -9,6 +9,7 @@ from postroad.features.inbound.addresses import Addressed
 from postroad.model.errors import Unavailable
 from postroad.smtpd.listener import refusal
 from postroad.wire.address import Mailbox
+from postroad.wire.excerpt import Excerpt
 from postroad.wire.smtp import server_events as events
 from postroad.wire.smtp.server import Server
 
@@ -23,7 +24,7 @@ class Exchange:
         self._kept_octets = kept_octets
         self._sender: Mailbox | None = None
         self._recipients: list[tuple[Mailbox, Addressed]] = []
-        self._content = bytearray()
+        self._content = Excerpt(kept_octets)
 
     async def answer(self, machine: Server, event: events.ServerEvent) -> list[events.ServerEvent]:
         """Answer one event of the machine."""
@@ -35,7 +36,7 @@ class Exchange:
             case events.RecipientAsked(recipient=recipient):
                 return self._recipient(machine, recipient)
             case events.ContentPiece(octets=octets):
-                self._content += octets[: max(0, self._kept_octets - len(self._content))]
+                self._content.add(octets)
             case events.MessageAsked(size=size):
                 return await self._message(machine, size)
             case events.TransactionDropped():
@@ -60,7 +61,7 @@ class Exchange:
             hello=machine.hello or "",
             tls=machine.tls,
         )
-        content = bytes(self._content)
+        content = self._content.octets()
         self._forget()
         try:
             kept = await self._arrivals.keep(envelope, content, size)
@@ -71,4 +72,4 @@ class Exchange:
     def _forget(self) -> None:
         self._sender = None
         self._recipients = []
-        self._content = bytearray()
+        self._content = Excerpt(self._kept_octets)
