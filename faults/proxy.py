@@ -35,28 +35,39 @@ class Cable:
         """Listen."""
         self._there.set()
         self._back.set()
-        await asyncio.start_server(self._carry, LOOPBACK, self.port)
+        self._server = await asyncio.start_server(self._carry, LOOPBACK, self.port)
+
+    def end(self) -> None:
+        """Listen no more, and let all connections go; on the loop's own thread."""
+        self._server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_later(0.05, self._loop.stop)
 
     def _ways(self, what: Cut) -> list[asyncio.Event]:
         ways = {Cut.REQUESTS: [self._there], Cut.ANSWERS: [self._back]}
         return ways.get(what, [self._there, self._back])
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._there.wait()
-        with suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(self._host, self._target)
-            await asyncio.gather(
-                self._pass(reader, far_writer, self._there), self._pass(far_reader, writer, self._back)
-            )
-        writer.close()
+        try:
+            await self._there.wait()
+            with suppress(OSError):
+                far_reader, far_writer = await asyncio.open_connection(self._host, self._target)
+                await asyncio.gather(
+                    self._pass(reader, far_writer, self._there), self._pass(far_reader, writer, self._back)
+                )
+        finally:
+            writer.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, whole: asyncio.Event) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(_PIECE):
-                await whole.wait()
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError):
+                while piece := await reader.read(_PIECE):
+                    await whole.wait()
+                    writer.write(piece)
+                    await writer.drain()
+        finally:
+            writer.close()
 
 
 @contextmanager
@@ -66,17 +77,11 @@ def cable(target: int, host: str = LOOPBACK) -> Iterator[Cable]:
     loop.set_exception_handler(lambda *_: None)
     thread = threading.Thread(target=loop.run_forever, name="cable", daemon=True)
     thread.start()
+    made = Cable(target, host, loop)
+    asyncio.run_coroutine_threadsafe(made.start(), loop).result(10)
     try:
-        made = Cable(target, host, loop)
-        asyncio.run_coroutine_threadsafe(made.start(), loop).result(10)
         yield made
     finally:
-        loop.call_soon_threadsafe(_finish, loop)
+        loop.call_soon_threadsafe(made.end)
         thread.join(10)
         loop.close()
-
-
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.call_later(0.05, loop.stop)

@@ -45,6 +45,8 @@ class Plan:
     messages: int
     rate: float
     pause_s: tuple[float, float]
+    patience_s: float
+    """How much longer than its rate says the sending may take: while a node starts nothing is answered."""
     deadline_s: float
     seed: int
     kills: int
@@ -54,13 +56,13 @@ class Plan:
 
 def _plan(options: Options) -> Plan:
     if options.control:
-        return Plan(1_000_000, 150.0, (0.2, 0.6), 30.0, options.seed, kills=4)
+        return Plan(1_000_000, 150.0, (0.2, 0.6), 0.0, 30.0, options.seed, kills=4)
     if options.size is Size.SMALL:
         # two nodes share the machine with their PostgreSQL, and take their time to start
         messages = 1_200 if options.engine == "postgresql" else 600
-        return Plan(messages, 150.0, (0.5, 1.5), 150.0, options.seed, kills=2)
+        return Plan(messages, 150.0, (0.5, 1.5), 150.0, 150.0, options.seed, kills=2)
     messages = options.sized(0, 10_000, 100_000)
-    return Plan(messages, 400.0, (1.0, 5.0), 600.0, options.seed, kills=options.sized(0, 4, 20))
+    return Plan(messages, 400.0, (1.0, 5.0), 7_200.0, 600.0, options.seed, kills=options.sized(0, 4, 20))
 
 
 class Killer:
@@ -153,7 +155,7 @@ def run(options: Options) -> Outcome:
         log = options.directory / "acks"
         injector = Injector(ports=ports, key=on.key, log=log, seed=plan.seed, sender=SENDER)
         with Killer(on.nodes, plan, injector, together=options.control) as killer:
-            problems = injector.send(plan.messages, threads=plan.threads, rate=plan.rate, patience_s=plan.deadline_s)
+            problems = injector.send(plan.messages, threads=plan.threads, rate=plan.rate, patience_s=plan.patience_s)
         if killer.failure is not None:
             raise killer.failure
         kills = len(killer.moments_ns)
@@ -203,7 +205,7 @@ def _unknown(client: Client, acks: list[Ack]) -> Mark:
 EXPERIMENT = Experiment(
     number="F1",
     name="kill",
-    does="kill -9 of a random server while messages are sent, and a start right after.",
+    does="kill -9 of a random server, or of a process that composes for it, while messages are sent; and a start.",
     control="a build that answers 202 before the commit",
     reveals=frozenset({"LOST", "UNKNOWN"}),
     run=run,
