@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.asking import AsJson, ConfigFile, Project, ask, point_in_time
+from postroad.cli.asking import AsJson, ConfigFile, Project, ask, clock_of, point_in_time
 from postroad.cli.telling import tell
 
 project_app = typer.Typer(help="Projects: tenants with their own keys, domains and mail.", no_args_is_help=True)
@@ -74,7 +74,7 @@ def create_key(
         "from_domains": from_domain or [],
         "recipients": recipient or [],
         "networks": network or [],
-        "expires_at": point_in_time(expires) if expires else None,
+        "expires_at": point_in_time(expires, clock_of(config)) if expires else None,
     }
     tell(ask(config, "key.create", arguments), as_json=as_json)
 

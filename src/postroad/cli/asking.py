@@ -66,7 +66,17 @@ def rows(answer: Operation, name: str = "data") -> list[Operation]:
     return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
 
 
-def point_in_time(text: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+def clock_of(config: Path | None) -> Callable[[], datetime]:
+    """Return the clock by which spans are counted: the server's, which may have been moved ahead of this machine's."""
+
+    def now() -> datetime:
+        told = ask(config, "clock.show").get("now")
+        return datetime.fromisoformat(told) if isinstance(told, str) else datetime.now(UTC)
+
+    return now
+
+
+def point_in_time(text: str, clock: Callable[[], datetime]) -> str:
     """Return an RFC 3339 time from one, or from a span from now such as `90m` or `30d`."""
     span = _SPAN.fullmatch(text)
     if span:
@@ -82,11 +92,11 @@ def point_in_time(text: str, clock: Callable[[], datetime] = lambda: datetime.no
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def past_time(text: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+def past_time(text: str, clock: Callable[[], datetime]) -> str:
     """Return an RFC 3339 time from one, or from a span before now such as `90m`."""
     if _SPAN.fullmatch(text):
         return (clock() - timedelta(seconds=span_s(text))).isoformat(timespec="seconds")
-    return point_in_time(text)
+    return point_in_time(text, clock)
 
 
 def span_s(text: str) -> int:

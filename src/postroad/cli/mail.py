@@ -14,6 +14,7 @@ from postroad.cli.asking import (
     Project,
     UsageFlawError,
     ask,
+    clock_of,
     contents,
     octets,
     point_in_time,
@@ -67,7 +68,7 @@ def send(
         "raw": base64.b64encode(octets(raw)).decode() if raw else None,
         "tags": tag,
         "stream": stream,
-        "send_at": point_in_time(send_at) if send_at else None,
+        "send_at": point_in_time(send_at, clock_of(config)) if send_at else None,
     }
     given = {name: value for name, value in message.items() if value}
     tell(ask(config, "message.send", {"project": project, "message": given}), as_json=as_json)

@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.asking import AsJson, ConfigFile, Operation, UsageFlawError, ask, point_in_time, rows, span_s
+from postroad.cli.asking import (
+    AsJson,
+    ConfigFile,
+    Operation,
+    UsageFlawError,
+    ask,
+    clock_of,
+    point_in_time,
+    rows,
+    span_s,
+)
 from postroad.cli.telling import tell, tell_json, tell_queue, terminal
 
 queue_app = typer.Typer(help="What waits to be sent, and why; hold it, let it go on, or end it.")
@@ -149,7 +159,7 @@ def suspend(
         "site": site,
         "project": project,
         "stream": stream,
-        "until": point_in_time(until) if until else None,
+        "until": point_in_time(until, clock_of(config)) if until else None,
         "reason": reason,
     }
     tell(ask(config, "queue.suspend", arguments), as_json=as_json)

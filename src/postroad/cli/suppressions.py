@@ -19,6 +19,7 @@ from postroad.cli.asking import (
     Project,
     UsageFlawError,
     ask,
+    clock_of,
     octets,
     pages,
     past_time,
@@ -125,8 +126,8 @@ def undo(
         "class": cls,
         "rule": rule,
         "site": site,
-        "since": past_time(since) if since else None,
-        "until": past_time(until) if until else None,
+        "since": past_time(since, clock_of(config)) if since else None,
+        "until": past_time(until, clock_of(config)) if until else None,
     }
     which = {name: value for name, value in given.items() if value is not None}
     answer = ask(config, "suppression.undo", {**which, "force": force, "note": note, "dry_run": dry_run})
