@@ -143,11 +143,12 @@ class Injector:
             client.close()
 
         with ThreadPoolExecutor(threads) as pool:
-            return [
-                problem
-                for problems in pool.map(lambda index: list(work(index)), range(threads))
-                for problem in problems
-            ]
+            try:
+                found = list(pool.map(lambda index: list(work(index)), range(threads)))
+            except BaseException:  # the run is to end, and the pool waits for its threads
+                self.stop()
+                raise
+        return [problem for problems in found for problem in problems]
 
     def replay(self, acks: Sequence[Ack], *, patience_s: float = 30.0) -> dict[str, str]:
         """Ask again for what was answered; returns the message id of each answer by client id."""
