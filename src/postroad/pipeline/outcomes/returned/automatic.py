@@ -38,7 +38,7 @@ _ANSWERS = re.compile(
     r"auto(?:matic|mated|matisch|matische)?[ -]?(?:reply|replied|response|responder|respond|answer|antwort|svar)|"
     r"automatische antwort|automatisch antwoord|automatische beantwortung|abwesenheit|abwesend|nicht im (?:büro|hause)|"
     r"out[ -]of[ -](?:the[ -])?office|ooo\b|vacation|on holiday|on leave|annual leave|maternity leave|"
-    r"away from|i am away|"
+    r"away from|i am away|your message to .{1,80} awaits moderator approval|"
     r"i'm away|absent|absence|réponse automatique|reponse automatique|message d'absence|respuesta automática|"
     r"respuesta automatica|fuera de (?:la )?oficina|ausente|ausencia|risposta automatica|fuori (?:sede|"
     r"ufficio)|assente|"
@@ -50,22 +50,36 @@ _ANSWERS = re.compile(
     r"תשובה אוטומטית|رد تلقائي|trả lời tự động|răspuns automat|αυτόματη απάντηση)",
     re.IGNORECASE,
 )
-_VACATION: Final = listed(
+_AWAY: Final = listed(
     """
     out of the office | out of office | out-of-office | on vacation | annual leave | on leave | away from my |
     currently away | on holiday | i am away | i'm away | will be away | limited access to | maternity leave |
-    nicht im büro | nicht im hause | außer haus | im urlaub | abwesend | abwesenheit | je suis absent | absence |
-    en congé | actuellement absent | fuera de la oficina | estoy de vacaciones | estaré ausente | fuori ufficio |
-    sono in ferie | sarò assente | fora do escritório | estou de férias | estarei ausente | niet aanwezig |
-    afwezig | op vakantie | в отпуске | отсутствую | 不在にして | 休暇 | 休假 | 不在办公室 | 출장 | 휴가 | 부재중 |
-    vacation | ooo | urlaub | ferie | férias | vacaciones | ausente | assente | absent | 不在 | nieobecn
+    parental leave | paternity leave | sick leave | on sabbatical | on jury duty | on a business trip |
+    nicht im büro | nicht im hause | außer haus | im urlaub | abwesend | abwesenheit | in elternzeit |
+    im mutterschutz | auf dienstreise | je suis absent | absence | en congé | actuellement absent |
+    fuera de la oficina | estoy de vacaciones | estaré ausente | de vacaciones hasta | fuori ufficio |
+    sono in ferie | in ferie fino | sarò assente | fora do escritório | estou de férias | estarei ausente |
+    met vakantie | op vakantie | met verlof | på semester | på ferie | ha ferie til | lomalla | na urlopie |
+    poza biurem | mimo kancelář | na dovolené | szabadságon | în concediu | izindeyim | ofis dışında | в отпуске |
+    у відпустці | σε άδεια | 休暇を | 休假 | 휴가 중 | בחופשה | في إجازة
     """
+)
+"""What says that somebody is away, where nothing else marks the answer as one of a machine."""
+_VACATION: Final = (
+    *_AWAY,
+    *listed(
+        """
+        niet aanwezig | afwezig | отсутствую | 不在にして | 休暇 | 不在办公室 | 출장 | 휴가 | 부재중 | vacation | ooo |
+        urlaub | ferie | férias | vacaciones | ausente | assente | absent | 不在 | nieobecn | estaré fuera
+        """
+    ),
 )
 _GENERAL: Final = listed(
     """
     automated response | automatic response | automated reply | automatic reply | auto-generated reply |
     this is an automated message | automatically generated | please do not reply | we have received your |
-    your ticket | your request has been received | ticket number | case number | thank you for contacting |
+    your ticket | ticket has been created | this mailbox is not monitored |
+    your request has been received | ticket number | case number | thank you for contacting |
     automatische antwort | automatisch generiert | réponse automatique | respuesta automática | 自动回复
     """
 )
@@ -134,7 +148,7 @@ def answer(mail: Entity, notice: Notice, original: Original) -> AutoReply:
 def speaks(mail: Entity, notice: Notice) -> bool:
     """Tell whether the words are those of an automatic answer, where nothing marks it as one."""
     words = _fold(f"{mail.get('subject')}\n{notice.text[:TEXT]}")
-    return any(phrase in words for phrase in (*_VACATION[:30], *_GENERAL))
+    return any(phrase in words for phrase in (*_AWAY, *_GENERAL))
 
 
 def request(mail: Entity, notice: Notice, original: Original) -> AutoReply | None:

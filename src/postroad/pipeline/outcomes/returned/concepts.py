@@ -48,6 +48,8 @@ _MESSAGE: Final = (
 _ABSENT: Final = (
     r"(?:does|do|did)(?: not|n't) (?:currently )?exist|not (?:a )?(?:found|valid|recogni[sz]ed|known|registered)|"
     r"unknown|invalid\b|no longer exist|non-?exist|(?:can ?not|could ?n[o']t|could not) be found|incorrect|misspel|"
+    r"not (?:listed|present)|no aparece|no figura|ne figure pas|n'apparaît pas|non (?:è )?(?:presente|elencat|compar)|"
+    r"não (?:aparece|consta)|nicht (?:aufgeführt|verzeichnet|eingetragen)|niet vermeld|не значится|"
     r"unbekannt|existier\w* nicht|nicht (?:mehr )?(?:gefunden|existier|vorhanden|bekannt)|gibt es (?:hier )?nicht|"
     r"ungültig|ungueltig|n'existe|n existe|inexistant|inconnu|introuvable|invalide|erroné|"
     r"no existe|inexistente|desconocid|no (?:se )?(?:ha )?(?:sido )?(?:encontr|reconoc)|no (?:es )?válid|inválid|"

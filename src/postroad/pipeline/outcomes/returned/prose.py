@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from postroad.model.attempt import SmtpReply
 from postroad.model.returned import Original, ReportAction, ReportedRecipient
 from postroad.pipeline.outcomes.returned import addresses, replies
 from postroad.pipeline.outcomes.returned.sayings import listed
@@ -114,7 +115,9 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
     for number, (address, start, end) in enumerate(named):
         limit = named[number + 1][1] if number + 1 < len(named) else len(text)
         before = text[max(0, start - TEXT) : start] if number == 0 else ""
-        found.append(_recipient(address, text[end : max(limit, end)], before, anywhere))
+        lead = text[text.rfind("\n", 0, start) + 1 : start] if start else ""
+        quoted = replies.find(lead + text[start : max(limit, end)]) if replies.find(lead) else None
+        found.append(_recipient(address, text[end : max(limit, end)], before, anywhere, quoted))
     return tuple(found) or (anywhere,)
 
 
@@ -132,8 +135,10 @@ def action_of(subject: str, text: str) -> ReportAction:
     return ReportAction.DELIVERED if any(phrase in words for phrase in _DELIVERED) else ReportAction.FAILED
 
 
-def _recipient(address: str, beside: str, before: str, anywhere: ReportedRecipient) -> ReportedRecipient:
-    """Read the reason out of what stands beside an address, else before it, else anywhere."""
+def _recipient(
+    address: str, beside: str, before: str, anywhere: ReportedRecipient, quoted: SmtpReply | None
+) -> ReportedRecipient:
+    """Read the reason out of the reply that holds an address, else beside it, else before it, else anywhere."""
     generated = _GENERATED.match(beside)
     source = next(addresses.find(beside[generated.end() : generated.end() + 400]), None) if generated else None
     near = beside.strip(" \t\n>:;.,)'\"-")
@@ -143,8 +148,8 @@ def _recipient(address: str, beside: str, before: str, anywhere: ReportedRecipie
         final=address,
         original=source.address if source else None,
         action=anywhere.action,
-        status=replies.status_in(beside) or anywhere.status,
-        diagnostic=replies.find(beside) or replies.find(before) or anywhere.diagnostic,
+        status=(quoted.enhanced if quoted else None) or replies.status_in(beside) or anywhere.status,
+        diagnostic=quoted or replies.find(beside) or replies.find(before) or anywhere.diagnostic,
         text=words[:TEXT],
     )
 

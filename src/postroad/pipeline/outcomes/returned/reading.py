@@ -169,7 +169,7 @@ def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from:
         return asked
     if automatic.marked(mail) and not (daemon and score > _BOUNCE + 1):
         return automatic.answer(mail, said, original)
-    if score >= _BOUNCE:
+    if score >= _BOUNCE and not _answers_as_person(mail, said, daemon=daemon):
         return Report(recipients=prose.recipients(mail, said.text, original), original=original)
     wish = automatic.request(mail, said, original)
     if wish is not None:
@@ -177,6 +177,12 @@ def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from:
     if automatic.marked(mail) or automatic.submitted(mail) or automatic.speaks(mail, said):
         return automatic.answer(mail, said, original)
     return Unrecognised(sender=addresses.first(mail.get("from")), subject=mail.get("subject")[:500], original=original)
+
+
+def _answers_as_person(mail: Entity, said: Notice, *, daemon: bool) -> bool:
+    """Tell whether somebody's own mailbox says that he is away, in words that may sound like those of a bounce."""
+    evidence = said.copy is not None or mail.get("x-failed-recipients") or replies.find(said.text[:8_000])
+    return not (daemon or evidence) and automatic.submitted(mail) and automatic.speaks(mail, said)
 
 
 def _score(mail: Entity, said: Notice, original: Original, envelope_from: str | None) -> int:

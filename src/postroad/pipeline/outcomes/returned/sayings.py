@@ -41,7 +41,7 @@ SAYINGS: Final = (
         Class.MAILBOX_FULL,
         listed(
             """
-            mailbox is full | mailbox full | mailbox exceeded |
+            cannot update mailbox | run out of space | mailbox is full | mailbox full | mailbox exceeded |
             over quota | quota exceeded | exceeded its quota | exceeded storage |
             exceeded the quota | quota has been | disk quota | is over its limit | out of storage space |
             over his quota | mailbox size limit | maildir over quota | mailbox has exceeded | mailfolder is full |
