@@ -49,7 +49,7 @@ class PostroadServer:
     def alive(self) -> bool:
         return self._running is not None and self._running.alive()
 
-    def start(self, *, wait: bool = True, timeout_s: float = 60.0) -> None:
+    def start(self, *, wait: bool = True, timeout_s: float = 240.0) -> None:
         """Start the process; with `wait`, return when it is ready to take requests."""
         self._running = start(
             "postroad",
@@ -62,7 +62,7 @@ class PostroadServer:
         if wait:
             self.await_ready(timeout_s=timeout_s)
 
-    def await_ready(self, *, timeout_s: float = 60.0) -> None:
+    def await_ready(self, *, timeout_s: float = 240.0) -> None:
         """Wait until the server takes requests; raises `PeerFailed` with its log."""
         assert self._running is not None
         self._running.ready_when(self.ready, timeout_s=timeout_s)
