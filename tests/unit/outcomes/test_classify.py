@@ -421,8 +421,13 @@ def test_only_a_certain_word_on_the_recipient_suppresses(row: Row) -> None:
         assert phase in {R, D}
 
 
-def test_a_recipients_code_beside_words_about_us_does_not_suppress() -> None:
+def test_words_about_us_alone_outweigh_a_recipients_code() -> None:
     found = classify(SmtpReply(550, "rejected, your host is on a blacklist", "5.1.1"), R)
+    assert (found.cls, found.action) == (REPUTATION, STOP)
+
+
+def test_a_recipients_code_beside_vague_words_about_us_does_not_suppress() -> None:
+    found = classify(SmtpReply(550, "rejected by administrative policy", "5.1.1"), R)
     assert (found.cls, found.action, found.confidence) == (INVALID, STOP, Confidence.LOW)
 
 

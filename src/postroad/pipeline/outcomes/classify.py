@@ -12,7 +12,7 @@ from postroad.model.attempt import Phase, SmtpReply
 from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, Scope
 from postroad.model.traffic import Traffic
 from postroad.pipeline.outcomes import enhanced, phrases
-from postroad.pipeline.outcomes.phrases import Group
+from postroad.pipeline.outcomes.group import Group
 from postroad.pipeline.outcomes.rules import NO_RULES, Rule, RuleSet
 
 __all__ = ["SCOPES", "Confidence", "Finding", "classify"]
@@ -68,8 +68,12 @@ _ABOUT_THEM: Final = frozenset({Class.INVALID_RECIPIENT, Class.INACTIVE_MAILBOX,
 
 _CLOSER: Final = frozenset({Class.INACTIVE_MAILBOX, Class.MAILBOX_FULL})
 """Words of these beside a code about a recipient say more than the code, which is often the only one a server has."""
-_CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED}
-"""The same behind a 4xx."""
+_CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED, Class.UNREACHABLE, Class.DNS_FAILURE}
+"""The same behind a 4xx, where a server often could not find out about the recipient."""
+_VAGUE: Final = frozenset({"policy", "blocked", "busy", "syntax", "spam"})
+"""Groups of words that go with anything: beside a code that means one thing they say nothing."""
+_VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "blocked", "busy", "syntax", "relay", "tls", "tls_words"})
+"""The same beside a code about a recipient."""
 
 _CLEAR_CODES: Final = {
     500: Class.PROTOCOL_ERROR,
@@ -108,6 +112,8 @@ _VAGUE_CODES: Final = {
     552: Class.MAILBOX_FULL,
     571: Class.POLICY,
 }
+_NO_MAILBOX: Final = frozenset({550, 553})
+"""What a server says to RCPT when it has no such mailbox (RFC 5321 §4.2.3), among much else."""
 _ADDRESS: Final = 1
 """The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
 _OTHER_ADDRESS: Final = (1, 0)
@@ -129,11 +135,22 @@ def classify(reply: SmtpReply, phase: Phase, *, rules: RuleSet = NO_RULES, mx: s
     rule = rules.match(reply.code, code, phase, text, mx)
     if rule is not None:
         return _by_rule(rule, reply, phase)
-    if code == enhanced.TOO_MANY_RECIPIENTS or any(phrase in text for phrase in phrases.TOO_MANY_RECIPIENTS):
-        basis = Basis.ENHANCED if code == enhanced.TOO_MANY_RECIPIENTS else Basis.TEXT
-        weighed = _Weighed(Class.RATE_LIMITED, "too_many_recipients", Confidence.HIGH, basis)
+    group = phrases.spoken(text, reply.code // 100)
+    said = any(phrase in text for phrase in phrases.TOO_MANY_RECIPIENTS)
+    if said or (code == enhanced.TOO_MANY_RECIPIENTS and (group is None or group.name != "relay")):
+        weighed = _Weighed(
+            Class.RATE_LIMITED, "too_many_recipients", Confidence.HIGH, Basis.TEXT if said else Basis.ENHANCED
+        )
         return _found(reply.code, phase, weighed, retry=True)._replace(action=Action.RETRY)
-    return _found(reply.code, phase, _weigh(reply.code, code, phrases.spoken(text, reply.code // 100)))
+    weighed = _weigh(reply.code, code, group, text)
+    if (
+        weighed.cls is Class.UNKNOWN
+        and reply.code in _NO_MAILBOX
+        and phase is Phase.RCPT
+        and phrases.names_recipient(text)
+    ):
+        weighed = _Weighed(Class.INVALID_RECIPIENT, f"code.{reply.code}", Confidence.LOW, Basis.CODE)
+    return _found(reply.code, phase, weighed)
 
 
 class _Weighed(NamedTuple):
@@ -162,6 +179,10 @@ def _found(basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False) 
         # Nobody was named yet, so it is the sender that was refused, or all of us.
         cls = Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
         confidence = Confidence.LOW
+    if phase in _BEFORE_RECIPIENT and cls is Class.CONTENT_REJECTED and basis is Basis.TEXT:
+        cls = Class.REPUTATION_BLOCK  # nothing of the message was seen yet: what it minds has come from us before
+    if phase in _BEFORE_RECIPIENT and cls is Class.DNS_FAILURE and basic >= 500:
+        cls = Class.AUTH_FAILED  # the only names it could look up are ours
     if phase in _SESSION and cls is Class.UNKNOWN and basic >= 500:
         cls = Class.POLICY
     if basic < 500 or retry:
@@ -172,27 +193,37 @@ def _found(basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False) 
     return Finding(cls, permanence, SCOPES[cls], action, rule, confidence, basis)
 
 
-def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None) -> _Weighed:
+def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: str) -> _Weighed:
     """Return the class that codes and words speak for."""
     meaning = None if code is None else enhanced.meaning(code)
     stated = None if meaning is None else (meaning.permanent if basic >= 500 else meaning.transient)
     rule = "" if code is None else f"enhanced.{code[0]}.{code[1]}"
-    closer = _CLOSER if basic >= 500 else _CLOSER_FOR_NOW
-    said_closer = group is not None and group.cls in closer and stated in _ABOUT_THEM
-    if meaning is not None and meaning.firm and stated is not None and not said_closer:
+    if meaning is not None and meaning.firm and stated is not None and not _outweighs(group, stated, basic, text):
         doubtful = stated in _ABOUT_THEM and group is not None and group.cls in _ABOUT_US
         return _Weighed(stated, rule, Confidence.LOW if doubtful else Confidence.HIGH, Basis.ENHANCED)
-    if stated is None and basic in _CLEAR_CODES:
+    if stated is None and basic in _CLEAR_CODES and (group is None or group.name in _VAGUE):
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
     if group is not None:
         confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
-        confidence = Confidence.HIGH if confirmed else Confidence.MEDIUM
-        return _Weighed(group.cls, f"text.{group.name}", confidence, Basis.TEXT)
+        loose = Confidence.MEDIUM if group.near is None else Confidence.LOW
+        return _Weighed(group.cls, f"text.{group.name}", Confidence.HIGH if confirmed else loose, Basis.TEXT)
     if stated is not None:
         return _Weighed(stated, rule, Confidence.MEDIUM, Basis.ENHANCED)
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
+
+
+def _outweighs(group: Group | None, stated: Class, basic: int, text: str) -> bool:
+    """Tell whether words say more than a firm code about a recipient: many servers have only one code for all."""
+    if group is None or stated not in _ABOUT_THEM:
+        return False
+    if group.cls in (_CLOSER if basic >= 500 else _CLOSER_FOR_NOW):
+        return True
+    if group.cls in _ABOUT_US:
+        return group.name not in _VAGUE_OF_RECIPIENTS and not phrases.says_unknown(text)
+    of_a_user = stated is Class.BAD_DOMAIN and group.cls is Class.INVALID_RECIPIENT
+    return of_a_user and "domain" not in text and "host" not in text and "system" not in text
 
 
 def _final_action(cls: Class, phase: Phase, confidence: Confidence) -> Action:

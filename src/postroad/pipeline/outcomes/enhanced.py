@@ -104,6 +104,8 @@ MEANINGS: Final[dict[tuple[int, int], Meaning]] = {
     (7, 321): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 322): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 323): _loose(Class.TLS_REQUIRED_FAILED),
+    (7, 324): _loose(Class.TLS_REQUIRED_FAILED),
+    (7, 325): _loose(Class.TLS_REQUIRED_FAILED),
     (7, 500): _loose(Class.RATE_LIMITED),
     (7, 501): _loose(Class.REPUTATION_BLOCK),
     (7, 502): _loose(Class.REPUTATION_BLOCK),

@@ -1,0 +1,204 @@
+"""The groups that are asked first: words on the sender, its traffic and its name, which only one cause would say."""
+
+from typing import Final
+
+from postroad.model.reason import Class
+from postroad.pipeline.outcomes import vocabulary
+from postroad.pipeline.outcomes.group import Group, phrases
+
+CLEAR: Final = (
+    Group(
+        "loop",
+        Class.BAD_DOMAIN,
+        phrases(
+            """
+            too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to
+            """
+        ),
+    ),
+    Group(
+        "greylist",
+        Class.GREYLISTED,
+        phrases(
+            """
+            greylist | graylist | grey list | gray list | grey-list | gray-list | come back in | not yet seen |
+            first contact
+            """
+        ),
+    ),
+    Group(
+        "scanner",
+        Class.UNREACHABLE,
+        phrases(
+            """
+            scanner is | scanner not | scanner error | scan failed | scanning failed | filter not responding | clamd |
+            clamav error | filter is down | filter failed | filter unavailable | filter temporarily | could not load |
+            no mdb
+            """
+        ),
+        digit=4,
+    ),
+    Group(
+        "unwanted",
+        Class.POLICY,
+        phrases(
+            """
+            badmailfrom | senderfilterconfig | null sender | empty envelope | envelope senders not allowed |
+            not subscribed | envelope blocked | blocked senders | by the recipient | to this group |
+            user's reject list | user reject | user in blacklist | by user settings | does not want | doesn't want |
+            don't want your | not interested in | by their own list | your address is blocked by |
+            on the personal blacklist | recipient has blocked | user has blocked | user blocked | wants no mail |
+            want no mail | distribution list | mailing list is | only subscribers | only members | subscribers only |
+            external senders | outsiders | internal use | internal users only | local user only | local users only |
+            blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
+            sender address blocked | members-only | captcha | organizational settings | non-member |
+            not accepting mail with
+            """
+        ),
+    ),
+    Group(
+        "substance",
+        Class.CONTENT_REJECTED,
+        phrases(
+            """
+            url in this | url in the | content policy | content filter | spam pattern | spam content | body check |
+            content-reject | banned: | contains a url | contains a domain | contains a link | message contains |
+            mail contains | message identified as | message was identified | message classified |
+            dangerous attachment | blacklisted url | blocklisted url | bulk.
+            """
+        ),
+    ),
+    Group(
+        "full_mailbox",
+        Class.MAILBOX_FULL,
+        phrases(
+            """
+            mailbox full | mailbox is full | inbox is full | mailbox quota | mailbox for user is full |
+            exceeding receiving limits | enough space to accept | does not have enough space |
+            doesn't have enough space | messages on the server | space has been used up | mailbox size limit |
+            mailbox storage | temporarily full | mailbox has exceeded
+            """
+        ),
+    ),
+    Group(
+        "volume",
+        Class.RATE_LIMITED,
+        phrases(
+            """
+            unusual rate | too quickly | at a rate that | unexpected volume | excessive volume | connection rate |
+            concurrent connections | too many connections | too many concurrent | too many sessions |
+            too many messages | too many mails | frequency limited | messages per hour | emails per hour |
+            receive per hour | messages can be sent | number of messages they can | thread limit exceeded |
+            slow down | too fast | number of connections | maximum connections | max message per connection |
+            messages per connection | connections per | too many open | sessions from your | messages from your ip |
+            messages per minute | messages per day | excess of messages | receiving rate | exceeded message rate |
+            mails per hour
+            """
+        ),
+    ),
+    Group(
+        "relay",
+        Class.POLICY,
+        phrases(
+            """
+            relay access denied | relaying denied | unable to relay | relay not permitted | relaying disallowed |
+            not permitted to relay | relaying not allowed | do not relay | allowed rcpthosts | relay denied |
+            as a relay | relaying prohibited | relay prohibited | not a relay | isn't hosted here | not hosted here |
+            does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
+            not a gateway | unauthorized relay | relaying to
+            """
+        ),
+    ),
+    Group(
+        "tls",
+        Class.TLS_REQUIRED_FAILED,
+        phrases(
+            """
+            starttls | tls required | tls is required | requires tls | over tls | a tls connection |
+            encryption required | requires encryption | encryption is required | tls connection required |
+            tls not available | tls/ssl | must use tls | encrypted connection | secure connection required |
+            encrypted channel | encryption needed | (tls) | tls currently | tls temporarily | dane validation |
+            mta-sts | without tls | use tls | tls handshake | without encryption
+            """
+        ),
+    ),
+    Group(
+        "listed",
+        Class.REPUTATION_BLOCK,
+        phrases(
+            """
+            blocked using | spamhaus | spamcop | poor reputation | bad reputation | low reputation |
+            barracudacentral | dnsbl | dns blacklist | in a black list | too many spam | spam source |
+            mailed to spamtrap | hit a spamtrap | spam trap
+            """
+        ),
+    ),
+    Group(
+        "sender",
+        Class.AUTH_FAILED,
+        phrases(
+            """
+            dmarc | dkim | spf fail | spf check | spf valid | spf record | spf policy | failed spf | spf=fail |
+            unauthenticated | not authenticated | did not pass authentication | authentication check |
+            does not designate | sender address | sender rejected | sender verify failed | sender does not |
+            sender unknown | unknown sender | envelope sender | domain of sender | sender domain | invalid sender |
+            bad sender | reverse dns | reverse hostname | reverse lookup | ptr record | rdns | no ptr |
+            authentication req | sending domain does not | sending domain not | helo command rejected | bad helo |
+            spoof | spf: | spf-check | spf ( | spf sender | sender invalid | sender id ( | ptr lookup | dns ptr |
+            ptr resource | resolve sender | allow sending mail | helo name | helo argument | ehlo argument |
+            invalid helo | helo/ehlo greeting | helo access denied | dns check fail | authentication fail |
+            sender policy framework | emetteur invalide | mail from must | hostname lookup | sender's domain |
+            mx or a record | unresolvable | a/aaaa | name lookup failed | fully qualified address |
+            fully qualified email | dead domain | no reverse | without reverse | unroutable sender | spf mail from |
+            from domain fails | fake sender | sender could not | openspf | from address is | return path |
+            return-path address | no mx or | mail exchanger for your | does not match client | domainkeys |
+            is mismatched with | mismatches client | auth failed | neither mx | no valid mx | not in my domain |
+            batv | third-party dsn | bogus mail from | mail from not owned | recursive cname | address is not verified
+            """
+        ),
+    ),
+    Group("proof_words", Class.AUTH_FAILED, near=vocabulary.UNPROVEN),
+    Group(
+        "rate",
+        Class.RATE_LIMITED,
+        phrases(
+            """
+            rate limit | rate-limit | ratelimit | throttl | too many | too much mail | receiving mail too |
+            received too much | server busy | mail flood | temporarily deferred | [tss0 | [ts0 | permitted limit |
+            sending limit | sending quota | connection limit | submissionquotaexceeded | message limit |
+            exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |
+            rate control | message rate | too high a rate | exceeded the max | limite de mensagens |
+            allowable connection | concurrency limit | threshold exceeded | number of messages in | over the limit |
+            number of recipients was | temporarily restricted | frequency of | quota for sending | limit for messages
+            """
+        ),
+    ),
+    Group(
+        "reputation",
+        Class.REPUTATION_BLOCK,
+        phrases(
+            """
+            sorbs | senderscore | blocklist | block list | block-list | blacklist | black list | black-list |
+            denylist | deny list | dnsrbl | reputation | bad history | client host [ | [bl2 | listed by | listed on |
+            listed at | ipcheck.proofpoint | banned sending | banned sender | your ip | ip address is block |
+            traffic not accepted from this ip | ip is blocked | a problem occurred | s3140 | not accepted from ip |
+            unsolicited mail originating | access to this mail system has been rejected | in rbl | by rbl | an rbl |
+            rbl list | uceprotect | black ip | blocked for spam | block for spam | blocked for abuse | spam ip |
+            spammer | spamming issues | dynamically-assigned | dynamic ip | weren't sent | is_blocked | ip blocked |
+            ip address has been blocked | is blocked by | is listed | mail-abuse | abuse detected |
+            network is blocked | temporarily blocked for | suspicious activity | open proxy | ip bloqueado | dialup |
+            smtp server of your isp | use your isp | spam from your | from your network | sender score |
+            too much spam | permanently deferred | currently blocked | refused to talk | aup#bl | not available aup# |
+            intrusion prevention | rbl reject | ip is rejected | ip is hangup | is filtered and this connection |
+            blocked automatically | xbl listing | in spl-xbl | csi.cloudmark | cloudmark sender | cloudmark csi |
+            domain blocked | domain is blocked | in prison | rbl deny | rbl check | your hostname is |
+            you are blocked | bad neighborhood | bad neighbourhood | spamhausen | no smtp service | bad ip |
+            due to abuse | unknowns | invalid recipients from | deactivated due to abuse | complaints we received |
+            denyip | accept mail from your | mail from your ip | no access from | confirm this mail server
+            """
+        ),
+    ),
+    Group("listed_words", Class.REPUTATION_BLOCK, near=vocabulary.BARRED),
+    Group("sender_words", Class.AUTH_FAILED, near=vocabulary.WRONG_SENDER),
+    Group("from_words", Class.AUTH_FAILED, near=vocabulary.WRONG_FROM),
+)
