@@ -3,13 +3,14 @@
 import base64
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from postroad.app.development import DevelopmentSenders
 from postroad.app.exchanging import mail_back
 from postroad.app.house import House
+from postroad.app.neighbours import changing, join
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.rehearsing import Rehearsal
 from postroad.app.reporting import reporting_of
@@ -53,6 +54,7 @@ from postroad.store import migrate
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.durability import Lookout
+from postroad.store.ringing import Ringing
 from postroad.store.room import Room
 from postroad.store.vault import Vault, open_or_create_master_key
 from postroad.store.wakeup import WakeUp
@@ -60,7 +62,7 @@ from postroad.store.wakeup import WakeUp
 _IDLE_ALONE_S = 5.0
 """How long a lone node sleeps when nothing wakes it."""
 _IDLE_SHARED_S = 0.5
-"""The same where other nodes commit too, whose wake-ups do not reach this one."""
+"""The same where other nodes commit too: their wake-ups may be lost on the way."""
 
 
 async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) -> House:
@@ -132,6 +134,9 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
     )
     identifiers, suspensions = await _identifiers(projects), await _suspensions(ground)
+    ringing = Ringing(database, node=node.name)
+    join(ringing, due, suspensions)
+    changed = changing(ringing, suspensions)
     shaping = shaping_of(settings, identifiers, clock, node)
     router = router_of(settings, identifiers, dev=dev)
     transport, policy_egress = transport_of(settings, database, clock)
@@ -150,27 +155,28 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     )
     rounds = (senders.recheck_due, retention.round, *(() if tls_mail is None else (tls_mail.round,)))
     time = Timekeeper(clock, database, sending, told=told, rounds=rounds)
-    suspending = Suspending(database, clock, mint, changed=suspensions.refresh, told=told.ring)
+    suspending = Suspending(database, clock, mint, changed=changed, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     return House(
         settings=settings, dev=dev, node=node, clock=clock, mint=mint, vault=vault, database=database, blobs=blobs,
-        due=due, told=told, projects=projects, keys=keys, streams=streams, senders=senders, suppressions=suppressions,
+        due=due, told=told, ringing=ringing, projects=projects, keys=keys, streams=streams, senders=senders,
+        suppressions=suppressions,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
         egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake, tls_mail=tls_mail,
         sending=sending, recompose=recompose, retention=retention, time=time, rules=rules, suspensions=suspensions,
         shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock, suspensions),
         undoing=Undoing(database, clock, mint, told=told.ring),
-        queue=Queue(database, clock, mint, due=due.ring, told=told.ring), suspending=suspending,
-        guard=_guard(ground, streams, suspensions), arrivals=arrivals, inbound=inbound, transport=transport,
+        queue=Queue(database, clock, mint, due=due.ring_everywhere, told=told.ring), suspending=suspending,
+        guard=_guard(ground, streams, changed), arrivals=arrivals, inbound=inbound, transport=transport,
         policy_egress=policy_egress,
     )  # fmt: skip
 
 
-def _guard(ground: _Ground, streams: Streams, suspensions: Suspensions) -> Guard:
+def _guard(ground: _Ground, streams: Streams, changed: Callable[[], Awaitable[None]]) -> Guard:
     database, clock, mint, told = ground.database, ground.clock, ground.mint, ground.told.ring
     return Guard(
         database,
@@ -178,7 +184,7 @@ def _guard(ground: _Ground, streams: Streams, suspensions: Suspensions) -> Guard
         mint,
         ground.settings.guard,
         streams=streams,
-        changed=suspensions.refresh,
+        changed=changed,
         told=told,
         softening=Softening(database, clock, mint, ground.settings.suppressions, told=told),
     )

@@ -32,6 +32,7 @@ from postroad.pipeline.suspensions import Suspensions
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.durability import Lookout
+from postroad.store.ringing import Ringing
 from postroad.store.room import Room
 from postroad.store.vault import Vault
 from postroad.store.wakeup import WakeUp
@@ -51,6 +52,7 @@ class House:
     blobs: Blobs
     due: WakeUp
     told: WakeUp
+    ringing: Ringing
     projects: Projects
     keys: Keys
     streams: Streams

@@ -130,6 +130,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "room": house.room.watch,
             "durability": house.lookout.watch,
+            "ringing": house.ringing.run,
             "suspensions": house.suspensions.run,
         }
         if roles & {"http", "smtp"}:

@@ -12,7 +12,7 @@ from postroad.store.schema_shaping import shaping_changes
 
 _MOST_CHANGES = 20_000
 """Changes that are kept, over all sites."""
-_ALIVE = 30 * SECOND
+ALIVE = 30 * SECOND
 _STALE = DAY
 _CHUNK = 64
 _change = msgspec.json.Decoder(Change)
@@ -120,7 +120,7 @@ def alive(connection: Connection, node: str, now: Instant) -> list[str]:
         "INSERT INTO nodes (name, seen_at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at",
         (node, clock),
     )
-    rows = bulk.run(connection, "SELECT name FROM nodes WHERE seen_at > ? ORDER BY name", (clock - _ALIVE,))
+    rows = bulk.run(connection, "SELECT name FROM nodes WHERE seen_at > ? ORDER BY name", (clock - ALIVE,))
     return [row[0] for row in rows]
 
 

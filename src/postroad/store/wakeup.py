@@ -1,6 +1,7 @@
 """Wake-ups: what a commit tells those who wait for it, so that nothing has to poll. A timer stands behind each wait."""
 
 import asyncio
+from collections.abc import Callable
 
 
 class WakeUp:
@@ -9,6 +10,11 @@ class WakeUp:
     def __init__(self) -> None:
         self._rings = 0
         self._waiting: set[asyncio.Future[None]] = set()
+        self._elsewhere: Callable[[], None] | None = None
+
+    def also(self, elsewhere: Callable[[], None]) -> None:
+        """Have `elsewhere` called too when it is to ring everywhere."""
+        self._elsewhere = elsewhere
 
     @property
     def beat(self) -> int:
@@ -22,6 +28,12 @@ class WakeUp:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    def ring_everywhere(self) -> None:
+        """Ring, and let other nodes know: for what this node leaves to whoever has time."""
+        self.ring()
+        if self._elsewhere is not None:
+            self._elsewhere()
 
     async def wait(self, seen: int, timeout_s: float) -> int:
         """Return the count of rings as soon as it differs from `seen`, or after `timeout_s`."""

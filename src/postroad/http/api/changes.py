@@ -155,7 +155,7 @@ class ChangesController(Controller):
 def _changed(services: Services, answer: Answer) -> Response[bytes]:
     """Wake those who wait for work and for events, and answer."""
     if not answer.replayed:
-        services.due.ring()
+        services.due.ring_everywhere()
         services.event_signal.ring()
     return answered(answer)
 

@@ -38,7 +38,7 @@ class ProjectController(Controller):
     async def resume(self, services: GivenServices, caller: GivenCaller) -> ProjectShown:
         """Send what has waited since the project was paused."""
         project = await services.projects.resume(caller.project.id, actor=caller.key.id)
-        services.due.ring()
+        services.due.ring_everywhere()
         return shown(project)
 
 
