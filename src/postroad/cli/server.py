@@ -12,7 +12,7 @@ from postroad.cli.telling import tell, tell_findings, tell_json, tell_records
 if TYPE_CHECKING:
     from postroad.config import Settings
 
-ROLES = ("http", "smtp", "exchange", "delivery", "notifier", "scheduler")
+ROLES = ("http", "exchange", "delivery", "notifier", "scheduler")
 
 
 def serve(
@@ -34,6 +34,8 @@ def serve(
     problems = check_production(settings)
     if problems:
         raise SettingsError(problems)
+    if roles is not None and "exchange" in roles and not settings.exchange.enabled:
+        raise UsageFlawError("The role exchange has nothing to do: switch it on with exchange.enabled.")
     run(_logging(settings, as_json=as_json), dev=False, roles=roles)
 
 
@@ -109,6 +111,8 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 def _roles(chosen: list[str] | None) -> frozenset[str] | None:
     for role in chosen or ():
+        if role == "smtp":
+            raise UsageFlawError("Mail is taken by SMTP in `postroad dev` only; in production it comes over HTTP.")
         if role not in ROLES:
             raise UsageFlawError(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
     return frozenset(chosen) if chosen else None

@@ -181,6 +181,7 @@ def test_a_raw_message_is_sent_as_it_is(postroad, server, tmp_path):
         ("key create --expires tomorrow", "'tomorrow' is not a time"),
         ("key create --expires 2030-01-01T00:00:00", "is not a time"),
         ("key create --mode live2", "Invalid value"),
+        ("serve --role smtp", "in `postroad dev` only"),
         ("serve --role cook", "There is no role 'cook'; there are http"),
         ("suppression import nowhere", "nowhere cannot be read"),
         ("nonsense", "No such command"),

@@ -42,6 +42,12 @@ def test_serve_tells_programs_which_settings_are_unsafe(postroad):
     assert "delivery.hostname" in [error["pointer"] for error in problem["errors"]]
 
 
+def test_serve_runs_no_role_that_has_nothing_to_do(postroad, server, safe):
+    ended = postroad("serve", "--config", safe, "--role", "exchange")
+    assert (ended.code, server.runs) == (2, [])
+    assert "exchange.enabled" in ended.err
+
+
 def test_serve_runs_the_roles_it_is_given(postroad, server, safe):
     assert postroad("serve", "--config", safe, "--role", "http", "--role", "delivery").code == 0
     ((settings, dev, roles),) = server.runs
