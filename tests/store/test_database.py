@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from peers.fixtures import present
 from peers.postgres import postgres_server
@@ -228,6 +230,27 @@ async def test_deadlocked_units_are_run_again(another: Callable[[], Database], d
     assert results == [1, 1]
     values = database.read_now(lambda c: bulk.run(c, "SELECT value FROM server_facts ORDER BY name"))
     assert [sorted(row[0]) for row in values] == [["a", "b"], ["a", "b"]]
+
+
+async def test_what_waits_when_the_disk_fails_is_refused_and_not_stored(tmp_path: Path) -> None:
+    def fail_to_sync(connection: Connection) -> None:
+        original = sqlite3.OperationalError("disk I/O error")
+        original.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise OperationalError("COMMIT", None, original)
+
+    database = Database(f"sqlite:///{tmp_path}/postroad.db", group=1)
+    await database.write(lambda c: bulk.run(c, "CREATE TABLE server_facts (name text PRIMARY KEY, value text)"))
+    async with Busy(database) as busy:
+        waiting = [asyncio.ensure_future(database.write(fail_to_sync))]
+        for patient in (False, True):
+            unit = partial(put, name=f"patient {patient}")
+            waiting.append(asyncio.ensure_future(database.write(unit, patient=patient)))
+        await asyncio.sleep(0)
+        busy.go_on()
+        outcomes = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    assert names(database) == []
+    database.close()
 
 
 @pytest.mark.slow

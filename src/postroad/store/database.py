@@ -279,6 +279,9 @@ class Database:
 
     def _carry_out(self, works: list[Work]) -> None:
         """Run the units until each has an outcome or an error."""
+        if self._state.broken:
+            fail(works, _unavailable())  # a later sync would succeed, and tell nothing of what the failed one lost
+            return
         tries = 0
         left = works
         while left:
