@@ -32,7 +32,7 @@ class Limits:
     """How much of a mail is looked at.
 
     Attributes:
-        octets: Of the whole; the rest is not read. What a report says stands before the copy of the message.
+        octets: Of the whole; the rest is not read. As much as may be kept of a mail that comes in.
         header_octets: Of one header.
         header_count: Fields in one header.
         field_octets: Of the value of one field.
@@ -41,7 +41,7 @@ class Limits:
         text_octets: Of one part's text, before decoding.
     """
 
-    octets: int = 2 * 1024 * 1024
+    octets: int = 16 * 1024 * 1024
     header_octets: int = 256 * 1024
     header_count: int = 1_000
     field_octets: int = 32 * 1024

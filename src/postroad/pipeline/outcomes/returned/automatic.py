@@ -59,6 +59,7 @@ _AWAY: Final = listed(
     im mutterschutz | auf dienstreise | je suis absent | absence | en congé | actuellement absent |
     fuera de la oficina | estoy de vacaciones | estaré ausente | de vacaciones hasta | fuori ufficio |
     sono in ferie | in ferie fino | sarò assente | fora do escritório | estou de férias | estarei ausente |
+    ikke på kontoret | inte på kontoret |
     met vakantie | op vakantie | met verlof | på semester | på ferie | ha ferie til | lomalla | na urlopie |
     poza biurem | mimo kancelář | na dovolené | szabadságon | în concediu | izindeyim | ofis dışında | в отпуске |
     у відпустці | σε άδεια | 休暇を | 休假 | 휴가 중 | בחופשה | في إجازة
@@ -87,7 +88,8 @@ _CHANGE: Final = listed(
     """
     new email address | new e-mail address | address has changed | changed my email | changed my e-mail |
     email address change | my new address | no longer work | no longer with | no longer employed | has left |
-    have left | update your address book | update your records | is no longer in use | is no longer monitored |
+    have left | have retired | has retired | im ruhestand |
+    update your address book | update your records | is no longer in use | is no longer monitored |
     neue e-mail-adresse | neue emailadresse | neue adresse | nicht mehr im unternehmen | arbeitet nicht mehr |
     verlassen | nouvelle adresse | a quitté | ne travaille plus | nueva dirección | ya no trabaja |
     nuovo indirizzo | non lavora più | novo endereço | não trabalha mais | nieuw e-mailadres | новый адрес |

@@ -151,9 +151,9 @@ THOUGHTS: Final[dict[Class, Thought]] = {
 """In the order in which they are believed, after all sentences."""
 
 
-def spoken(folded: str, without: frozenset[Class]) -> Class | None:
+def spoken(folded: str) -> Class | None:
     """Return the class of which a folded text has a thing and a state near each other."""
-    return next((cls for cls in THOUGHTS if cls not in without and thought(cls, folded)), None)
+    return next((cls for cls in THOUGHTS if thought(cls, folded)), None)
 
 
 def thought(cls: Class, folded: str) -> bool:

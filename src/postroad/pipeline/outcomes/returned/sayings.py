@@ -262,13 +262,11 @@ EXPIRY: Final = SAYINGS[-1].phrases
 """What says that somebody gave up after some time."""
 
 
-def spoken(folded: str, *, without: frozenset[Class] = frozenset()) -> Class | None:
+def spoken(folded: str) -> Class | None:
     """Return the class that a folded text speaks for."""
     for saying in SAYINGS:
-        if saying.cls in without:
-            continue
         if any(phrase in folded for phrase in saying.phrases):
             return saying.cls
         if saying.cls is Class.BAD_DOMAIN and concepts.thought(saying.cls, folded):
             return saying.cls  # before the next class takes what "does not exist" for a person
-    return concepts.spoken(folded, without)
+    return concepts.spoken(folded)
