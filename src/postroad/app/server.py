@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
-import uvicorn
 import uvloop
 
 from postroad.app import logs
@@ -24,6 +23,7 @@ from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
 from postroad.app.traffic import UnusableLimits
 from postroad.config import Settings
+from postroad.http.protocol import server_of
 from postroad.model.errors import Refused
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
@@ -221,23 +221,7 @@ async def _http(house: House) -> AsyncIterator[None]:
     settings = house.settings.http
     listener = listen(settings.host, settings.port, "POSTROAD_HTTP_PORT")
     house.http_port = listener.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(
-            http_door(house),
-            http="httptools",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=_HTTP_DRAIN_S,
-            backlog=2048,
-        )
-    )
-    server.config.load()
-    server.lifespan = server.config.lifespan_class(server.config)
+    server = server_of(http_door(house), drain_s=_HTTP_DRAIN_S)
     await server.startup(sockets=[listener])
     task = asyncio.create_task(server.main_loop())
     try:

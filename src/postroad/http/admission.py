@@ -16,7 +16,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from postroad.http.auth import bearer, check_scope
-from postroad.http.body import read_body
+from postroad.http.body import read_body, whole_body
 from postroad.http.documented import queries_of
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.limits import Buckets
@@ -46,14 +46,19 @@ class Doorkeeper:
         self._max_body = settings.http.max_body_octets
         self._proxies = tuple(ipaddress.ip_network(text) for text in settings.http.trusted_proxies)
 
-    async def admit(self, scope: Scope, exchange: Exchange, needed: str) -> Caller:
+    async def admit(
+        self, scope: Scope, exchange: Exchange, needed: str, headers: dict[bytes, bytes] | None = None
+    ) -> Caller:
         """Return who calls, if that key may do what is `needed`, and not too often.
+
+        `headers` are those of the scope, where somebody has looked them up already.
 
         Raises:
             Refused: `unauthorized` or `forbidden`.
             Unavailable: `rate_limited`.
         """
-        headers = dict(scope["headers"])
+        if headers is None:
+            headers = dict(scope["headers"])
         secret = bearer(headers.get(b"authorization", b"").decode("latin-1"))
         exchange.address = self.address(scope, headers)
         caller = await self._keys.authenticate(secret, exchange.address)
@@ -65,6 +70,10 @@ class Doorkeeper:
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """Return the whole body."""
         return await read_body(scope, receive, self._max_body)
+
+    async def unpacked(self, headers: dict[bytes, bytes], octets: bytes) -> bytes:
+        """Return a body that is here already, if it is one that is taken."""
+        return await whole_body(headers, octets, self._max_body)
 
     def address(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
         """Return the address of the client; a trusted proxy is believed about whom it speaks for."""
@@ -215,8 +224,8 @@ class Admission:
             self._in_flight.discard(place)
 
 
-async def send_answer(answer: Answer, send: Send) -> None:
-    """Send an answer whose body is ready."""
+def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Return the headers that tell of an answer."""
     problem = answer.status >= 400 and b'"type":"urn:' in answer.body[:20]
     headers: list[tuple[bytes, bytes]] = [
         (b"content-type", b"application/problem+json" if problem else b"application/json"),
@@ -224,7 +233,12 @@ async def send_answer(answer: Answer, send: Send) -> None:
     ]
     if answer.replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    return headers
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    """Send an answer whose body is ready."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers_of(answer)})
     await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections.abc import Mapping
 
 from litestar.types import Receive, Scope
 
@@ -12,6 +13,7 @@ READ_TIMEOUT_S = 300.0
 _RATIO = 100
 """A gzip body may grow to this many times its size; JSON of mail stays below 20."""
 _PIECE = 1 << 20
+_ENCODINGS = frozenset({b"identity", b"gzip", b""})
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -29,15 +31,36 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             length = int(value)
     if length > limit:
         raise too_large(limit)
-    if encoding not in (b"identity", b"gzip", b""):
-        raise Refused("unsupported_media_type", "A body is sent as it is, or with `Content-Encoding: gzip`.")
-    octets = await _collect(receive, limit)
+    _check_encoding(encoding)  # before the body is waited for
+    return await _plain(encoding, await _collect(receive, limit), limit)
+
+
+async def whole_body(headers: Mapping[bytes, bytes], octets: bytes, limit: int) -> bytes:
+    """Return the body of a request that came as a whole, unpacked.
+
+    Raises:
+        Refused: `payload_too_large`, `unsupported_media_type`, or `bad_request`.
+    """
+    if len(octets) > limit:
+        raise too_large(limit)
+    encoding = headers.get(b"content-encoding")
+    return octets if encoding is None else await _plain(encoding.strip().lower(), octets, limit)
+
+
+async def _plain(encoding: bytes, octets: bytes, limit: int) -> bytes:
+    """Return octets without their encoding."""
+    _check_encoding(encoding)
     return await asyncio.to_thread(_unpack, octets, limit) if encoding == b"gzip" else octets
 
 
 def too_large(limit: int) -> Refused:
     """Return the refusal of a body of more than `limit` octets."""
     return Refused("payload_too_large", f"A request body has {limit} octets at the most.")
+
+
+def _check_encoding(encoding: bytes) -> None:
+    if encoding not in _ENCODINGS:
+        raise Refused("unsupported_media_type", "A body is sent as it is, or with `Content-Encoding: gzip`.")
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

@@ -4,6 +4,7 @@ The few routes that must be fast are answered here (`fast`), everything else goe
 """
 
 import itertools
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,15 +14,20 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from postroad.http.admission import headers_of
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.problems import MEDIA_TYPE, Failure, failure
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import Mint
+from postroad.store.messages import Answer
 
 _log = structlog.get_logger("postroad.http")
 
 FastRoute = Callable[[HTTPScope, Receive, Send, Exchange], Awaitable[None]]
 """A handler without Litestar; what it raises before it answers becomes problem details."""
+
+WholeRoute = Callable[[HTTPScope, bytes, Exchange], Awaitable[Answer]]
+"""The same for a request whose body is here already."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -83,6 +89,7 @@ class Door:
         https: bool,
         metrics: Metrics,
         fast: Mapping[tuple[str, str], FastRoute],
+        whole: Mapping[tuple[str, str], WholeRoute],
         prefixes: Mapping[str, FastRoute],
     ) -> None:
         """Build the door.
@@ -94,14 +101,17 @@ class Door:
             https: whether others reach the server by https only.
             metrics: to count in.
             fast: handlers by method and exact path.
+            whole: those of them that can answer without ASGI, for servers that know of it.
             prefixes: handlers of everything below a path that ends with a slash.
         """
         self._app = app
         self._max_requests = max_requests
         self._metrics = metrics
         self._fast = fast
+        self._whole = whole
         self._prefixes = tuple(prefixes.items())
         self._headers = _HEADERS + (((b"strict-transport-security", b"max-age=31536000"),) if https else ())
+        self._fixed = b"".join([b"%s: %s\r\n" % header for header in (*self._headers, *_DEFAULTS)])
         self._in_flight = 0
         metrics.in_flight.set_function(lambda: self._in_flight)
         self._boot = mint("req")
@@ -119,13 +129,43 @@ class Door:
         self._in_flight += 1
         try:
             if self._in_flight > self._max_requests:
-                raise Unavailable("overloaded", "Too many requests at the same time.", retry_after_s=1)
+                raise _overloaded()
             await self._answer(scope, receive, response, exchange)
         except Exception as error:  # noqa: BLE001 - the last resort of every request: answered, logged and counted
             await self._fail(error, response, exchange)
         finally:
             self._in_flight -= 1
             self._tell(scope, exchange, response.status, time.perf_counter() - began)
+
+    def whole(self, scope: HTTPScope) -> WholeRoute | None:
+        """Return what answers a request in one piece, if something does."""
+        return self._whole.get((scope["method"], scope["path"]))
+
+    async def answer(self, scope: HTTPScope, body: bytes, route: WholeRoute) -> tuple[int, bytes, bytes]:
+        """Answer a request whose body is here: the status, the header lines, and the body of the response."""
+        began = time.perf_counter()
+        exchange = Exchange(request_id=self._request_id(scope), route=scope["path"])
+        self._in_flight += 1
+        status = 500
+        try:
+            if self._in_flight > self._max_requests:
+                raise _overloaded()
+            answer = await route(scope, body, exchange)
+            status = answer.status
+            return status, self._lines(headers_of(answer), exchange), answer.body
+        except Exception as error:  # noqa: BLE001 - the last resort of every request: answered, logged and counted
+            shown = _shown(error, exchange)
+            status, content = shown.status, shown.body(exchange.request_id)
+            return status, self._lines(_headers_of_failure(shown, content), exchange), content
+        finally:
+            self._in_flight -= 1
+            self._tell(scope, exchange, status, time.perf_counter() - began)
+
+    def _lines(self, headers: list[tuple[bytes, bytes]], exchange: Exchange) -> bytes:
+        """Return header lines with what every answer gets; no value of a client's is among them unchecked."""
+        headers += exchange.headers
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        return b"%sx-request-id: %s\r\n%s" % (b"".join(lines), exchange.request_id.encode(), self._fixed)
 
     @property
     def in_flight(self) -> int:
@@ -155,9 +195,7 @@ class Door:
         return f"{self._boot}-{next(self._numbers)}"
 
     async def _fail(self, error: Exception, response: "_Response", exchange: Exchange) -> None:
-        shown = failure(error)
-        if shown.status == 500:
-            _log.error("request_failed", request_id=exchange.request_id, route=exchange.route, exc_info=error)
+        shown = _shown(error, exchange)
         if response.status:
             raise error
         await send_failure(shown, exchange, response)
@@ -165,7 +203,10 @@ class Door:
     def _tell(self, scope: HTTPScope, exchange: Exchange, status: int, took_s: float) -> None:
         route, method = exchange.route or "none", scope["method"]
         self._metrics.answered(route, method, status, took_s)
-        log = _log.debug if 200 <= status < 400 else _log.info
+        good = 200 <= status < 400
+        if good and not _log.is_enabled_for(logging.DEBUG):
+            return
+        log = _log.debug if good else _log.info
         caller = exchange.caller
         log(
             "request",
@@ -179,14 +220,30 @@ class Door:
         )
 
 
-async def send_failure(shown: Failure, exchange: Exchange, send: Send) -> None:
-    """Send problem details."""
-    body = shown.body(exchange.request_id)
-    headers: list[tuple[bytes, bytes]] = [
+def _overloaded() -> Unavailable:
+    return Unavailable("overloaded", "Too many requests at the same time.", retry_after_s=1)
+
+
+def _shown(error: Exception, exchange: Exchange) -> Failure:
+    """Return what is said of an error, and log it when it is ours."""
+    shown = failure(error)
+    if shown.status == 500:
+        _log.error("request_failed", request_id=exchange.request_id, route=exchange.route, exc_info=error)
+    return shown
+
+
+def _headers_of_failure(shown: Failure, body: bytes) -> list[tuple[bytes, bytes]]:
+    return [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
         *((name.encode(), value.encode()) for name, value in shown.headers.items()),
     ]
+
+
+async def send_failure(shown: Failure, exchange: Exchange, send: Send) -> None:
+    """Send problem details."""
+    body = shown.body(exchange.request_id)
+    headers = _headers_of_failure(shown, body)
     await send({"type": "http.response.start", "status": shown.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

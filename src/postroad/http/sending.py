@@ -4,13 +4,13 @@
 door directly, and the handlers in `api.messages` that document the routes call the same ones.
 """
 
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias
 
 import msgspec
 from litestar.types import HTTPScope, Receive, Send
 
 from postroad.http.admission import Doorkeeper, idempotency_of, send_answer
-from postroad.http.door import FastRoute
 from postroad.http.exchange import Exchange
 from postroad.http.problems import invalid
 from postroad.http.services import Services
@@ -29,6 +29,8 @@ class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     messages: list[msgspec.Raw]
     mode: Literal["each", "all"] = "each"
 
+
+Accept: TypeAlias = Callable[[Services, Caller, bytes, Idempotency | None], Awaitable[Answer]]
 
 _draft = msgspec.json.Decoder(Draft)
 _batch = msgspec.json.Decoder(Batch)
@@ -75,19 +77,35 @@ def _item(raw: msgspec.Raw) -> Draft | Refused:
         return Refused("malformed_json", f"The item is not valid JSON: {error}.")
 
 
-def fast_routes(services: Services, doorkeeper: Doorkeeper) -> dict[tuple[str, str], FastRoute]:
-    """Return the handlers of the routes that the door answers itself."""
+class SendRoute:
+    """A route that takes mail; it is called by the door, in one of two ways."""
 
-    async def one(scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        caller = await doorkeeper.admit(scope, exchange, "send")
-        body = await doorkeeper.body(scope, receive)
-        idempotency = idempotency_of(scope, f"POST {ONE}", body)
-        await send_answer(await accept_one(services, caller, body, idempotency), send)
+    def __init__(self, services: Services, doorkeeper: Doorkeeper, path: str, accept: Accept) -> None:
+        """Take what stands behind the route."""
+        self._services = services
+        self._doorkeeper = doorkeeper
+        self._name = f"POST {path}"
+        self._accept = accept
 
-    async def batch(scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
-        caller = await doorkeeper.admit(scope, exchange, "send")
-        body = await doorkeeper.body(scope, receive)
-        idempotency = idempotency_of(scope, f"POST {BATCH}", body)
-        await send_answer(await accept_batch(services, caller, body, idempotency), send)
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send, exchange: Exchange) -> None:
+        """Answer a request over ASGI; its body is read once it is known who calls."""
+        caller = await self._doorkeeper.admit(scope, exchange, "send")
+        body = await self._doorkeeper.body(scope, receive)
+        idempotency = idempotency_of(scope, self._name, body)
+        await send_answer(await self._accept(self._services, caller, body, idempotency), send)
 
-    return {("POST", ONE): one, ("POST", BATCH): batch}
+    async def whole(self, scope: HTTPScope, octets: bytes, exchange: Exchange) -> Answer:
+        """Answer a request whose body is here already."""
+        headers = dict(scope["headers"])
+        caller = await self._doorkeeper.admit(scope, exchange, "send", headers)
+        body = await self._doorkeeper.unpacked(headers, octets)
+        idempotency = idempotency_of(scope, self._name, body) if b"idempotency-key" in headers else None
+        return await self._accept(self._services, caller, body, idempotency)
+
+
+def fast_routes(services: Services, doorkeeper: Doorkeeper) -> dict[tuple[str, str], SendRoute]:
+    """Return the routes that the door answers itself."""
+    return {
+        ("POST", path): SendRoute(services, doorkeeper, path, accept)
+        for path, accept in ((ONE, accept_one), (BATCH, accept_batch))
+    }

@@ -40,13 +40,15 @@ def build(services: Services) -> Door:
     settings = services.settings.http
     doorkeeper = Doorkeeper(services)
     reference = Reference(documentation)
+    sent = sending.fast_routes(services, doorkeeper)
     return Door(
         framework(services, doorkeeper),
         mint=services.mint,
         max_requests=settings.max_requests,
         https=urlsplit(settings.public_url or "").scheme == "https",
         metrics=Metrics(services.metrics),
-        fast=sending.fast_routes(services, doorkeeper) | reference.exact(),
+        fast=sent | reference.exact(),
+        whole={place: route.whole for place, route in sent.items()},
         prefixes={hits.PREFIX: hits.Unsubscribe(services), **reference.below()},
     )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.openapi import from_dict
@@ -17,6 +16,7 @@ from schemathesis.openapi import from_dict
 from doors import House, open_house
 from postroad.config import Settings
 from postroad.http.openapi import documentation
+from postroad.http.protocol import server_of
 from postroad.model.ids import ProjectId
 from postroad.model.project import Project
 from postroad.store import audit, projects
@@ -48,8 +48,8 @@ def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def base_url(house: House) -> Iterator[str]:
     """The server's address; it runs on a thread of its own."""
-    config = uvicorn.Config(house.app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
+    server = server_of(house.app)
+    server.config.port = 0
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -1,0 +1,104 @@
+"""HTTP/1.1 on a connection: uvicorn's, with a short way for small requests to the routes that must be fast.
+
+A request to such a route whose body came with its head needs nothing of ASGI: it goes from the parser to the door, and
+its answer back in one write. Everything else goes the long way, among it what is still on its way when its head has
+been read, what waits for `100 Continue`, and what was sent behind another request before that was answered.
+"""
+
+import asyncio
+from typing import cast
+
+import uvicorn
+from litestar.types import HTTPScope
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from postroad.http.door import Door, WholeRoute
+
+_KEEP_ALIVE_S = 75
+_BACKLOG = 2048
+
+
+class Protocol(HttpToolsProtocol):
+    """A connection to the door."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Take what uvicorn gives to each connection."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._door = config.loaded_app if isinstance(config.loaded_app, Door) else None
+        self._feeding = False
+        self._held: tuple[RequestResponseCycle, WholeRoute] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came, and let a request whose body is not all there go the long way."""
+        self._feeding = True
+        super().data_received(data)
+        self._feeding = False
+        if self._held is not None:
+            (cycle, _), self._held = self._held, None
+            super()._start_asgi_task(cycle, self.app)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Hold a request back, if it is one of those, until its body is there."""
+        if self._feeding and self._door is not None and app is self.app and not cycle.waiting_for_100_continue:
+            route = self._door.whole(cast("HTTPScope", cycle.scope))
+            if route is not None:
+                self._held = (cycle, route)
+                return
+        super()._start_asgi_task(cycle, app)
+
+    def on_message_complete(self) -> None:
+        """Answer a request that is whole."""
+        super().on_message_complete()
+        if self._held is None or self._held[0] is not self.cycle:
+            return
+        (cycle, route), self._held = self._held, None
+        task = self.loop.create_task(self._answer(cycle, route))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    async def _answer(self, cycle: RequestResponseCycle, route: WholeRoute) -> None:
+        assert self._door is not None
+        status, lines, body = await self._door.answer(cast("HTTPScope", cycle.scope), bytes(cycle.body), route)
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
+        if cycle.disconnected:
+            return
+        head = [STATUS_LINE[status]]
+        head += [b"%s: %s\r\n" % header for header in cycle.default_headers]
+        if not cycle.keep_alive:
+            head.append(b"connection: close\r\n")
+        self.transport.write(b"".join((*head, lines, b"\r\n", body)))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
+
+def server_of(door: Door, *, drain_s: int | None = None) -> uvicorn.Server:
+    """Return a server of the door, which runs on the loop that starts it; stopping, it waits so long for answers."""
+    config = uvicorn.Config(
+        door,
+        http=Protocol,
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=drain_s,
+        backlog=_BACKLOG,
+    )
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    return server
