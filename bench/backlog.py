@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ def drain(queued: int, counted: int, engine: str = "sqlite") -> Drained:
         for size in [_PORTION] * (queued // _PORTION) + [queued % _PORTION]:
             if size:
                 ours.accept(ours.plan(size, batch=BATCH, connections=2))
+        os.sync()  # what was queued is on its way to the disk for a while, and syncs of the drain would wait for it
         started = time.monotonic()
         ours.restart(door_only=False)
         first_at, _ = sink.await_count(1, timeout_s=60)

@@ -1,7 +1,8 @@
 """`python -m bench.micro.lease`: what it costs to lease and settle a batch, with few and with very many queued.
 
 Three queues of each size: mail of one project; mail of a hundred; and mail for a site that takes nothing, in the way of
-ten deliveries that can go. Run it for both engines with `--engine`.
+ten deliveries that can go. Run it for both engines with `--engine`. Beside the time that passed stands the CPU that it
+took, our own and PostgreSQL's, which says more where others use the machine too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +30,7 @@ from postroad.pipeline.turns import Turns
 from postroad.store import bulk
 from postroad.store.database import Database
 from postroad.store.deliveries import LeaseRequest, Taken, take
+from postroad.store.lines import Heads
 from postroad.store.migrate import migrate
 from postroad.store.settlements import Settlement, settle
 
@@ -97,8 +100,26 @@ def fill(database: Database, count: int, *, first: int, domain: str, projects: i
         database.write_now(lambda c: bulk.run(c, "ANALYZE"))
 
 
-def batches(database: Database, rounds: int, *, shut: str | None = None) -> tuple[float, float, int]:
-    """Return the median milliseconds of a lease and of its settlement, and how many were leased."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a batch cost, in milliseconds."""
+
+    passed: float
+    """The median of the times that passed."""
+    cpu: float
+    """The mean, ours and PostgreSQL's."""
+
+
+def cpu_s(database: Database) -> float:
+    """Return the CPU that this thread and its connection's process in PostgreSQL have used."""
+    if database.engine_name == "sqlite":
+        return time.thread_time()
+    pid = database.write_now(lambda c: bulk.run(c, "SELECT pg_backend_pid()"))[0][0]
+    return time.thread_time() + int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def batches(database: Database, rounds: int, *, shut: str | None = None) -> tuple[Cost, Cost, int]:
+    """Return what a lease costs and what its settlement, and how many were leased."""
     shaping = Shaping(Book(Limits(messages_per_second=1e6)), clock=StillClock(), chance=lambda: 0.0)
     site = shaping.site("live.test")
     for _ in range(_SETTLED):
@@ -107,31 +128,45 @@ def batches(database: Database, rounds: int, *, shut: str | None = None) -> tupl
     if shut is not None:
         shaping.site(shut).held_until = Instant(NOW + 5 * MINUTE)
     turns = Turns(shaping, None, StillClock())
+    heads = Heads()
     leasing, settling, count = [], [], 0
+    lease_cpu = settle_cpu = 0.0
     for _ in range(rounds):
-        request = LeaseRequest(now=NOW, limit=_BATCH, hold=_HOLD, choose=lambda: turns.choose(_NOW_S))
-        began = time.perf_counter()
+        request = _request(turns, heads)
+        cpu, began = cpu_s(database), time.perf_counter()
         taken: Taken = database.write_now(lambda c, request=request: take(c, request))
-        leased = time.perf_counter()
+        heads.learn(taken.left, NOW)
+        leased, cpu_leased = time.perf_counter(), cpu_s(database)
         verdict = Verdict(state=State.DELIVERED, reason=_REASON, failures=0, event=EventType.DELIVERED)
         done = [Settlement(lease=lease, verdict=verdict, at=NOW, attempt=_ATTEMPT) for lease in taken.leases]
         if done:
             database.write_now(lambda c, done=done: settle(c, done))
         leasing.append(leased - began)
         settling.append(time.perf_counter() - leased)
+        lease_cpu += cpu_leased - cpu
+        settle_cpu += cpu_s(database) - cpu_leased
         count += len(taken.leases)
-    return median(leasing) * 1e3, median(settling) * 1e3, count
+    return (
+        Cost(median(leasing) * 1e3, lease_cpu / rounds * 1e3),
+        Cost(median(settling) * 1e3, settle_cpu / rounds * 1e3),
+        count,
+    )
+
+
+def _request(turns: Turns, heads: Heads) -> LeaseRequest:
+    return LeaseRequest(now=NOW, limit=_BATCH, hold=_HOLD, heads=heads.known(NOW), choose=lambda: turns.choose(_NOW_S))
 
 
 def park(database: Database) -> tuple[int, float]:
     """Send all that waits for the dead site into its line, and return how many looks and seconds that took."""
-    looks, began = 0, time.perf_counter()
+    looks, began, heads = 0, time.perf_counter(), Heads()
     while True:
         shaping = Shaping(Book(Limits()), clock=StillClock(), chance=lambda: 0.0)
         shaping.site("dead.test").held_until = Instant(NOW + 5 * MINUTE)
         turns = Turns(shaping, None, StillClock())
-        request = LeaseRequest(now=NOW, limit=_BATCH, hold=_HOLD, choose=lambda turns=turns: turns.choose(_NOW_S))
+        request = _request(turns, heads)
         taken: Taken = database.write_now(lambda c, request=request: take(c, request))
+        heads.learn(taken.left, NOW)
         looks += 1
         if not taken.parked:
             return looks, time.perf_counter() - began
@@ -143,19 +178,22 @@ def measure(engine: str, size: int) -> None:
         with a_store(engine) as database:
             fill(database, size, first=0, domain="live.test", projects=projects)
             rounds = max(1, min(_ROUNDS, size // (2 * _BATCH)))
-            lease_ms, settle_ms, count = batches(database, rounds)
-            print(_row(engine, size, name, lease_ms, settle_ms, count))
+            leased, settled, count = batches(database, rounds)
+            print(_row(engine, size, name, leased, settled, count))
     with a_store(engine) as database:
         fill(database, size, first=0, domain="dead.test", projects=1)
         looks, parking_s = park(database)
         fill(database, 10 * _BATCH, first=size, domain="live.test", projects=1)
-        lease_ms, settle_ms, count = batches(database, 5, shut="dead.test")
+        leased, settled, count = batches(database, 5, shut="dead.test")
         parked = f"  (sent into its line in {looks} looks, {parking_s:.1f} s)"
-        print(_row(engine, size, "a dead site", lease_ms, settle_ms, count) + parked)
+        print(_row(engine, size, "a dead site", leased, settled, count) + parked)
 
 
-def _row(engine: str, size: int, name: str, lease_ms: float, settle_ms: float, count: int) -> str:
-    return f"{engine:<10} {size:>9,} {name:<14} lease {lease_ms:6.2f} ms  settle {settle_ms:6.2f} ms  of {count}"
+def _row(engine: str, size: int, name: str, leased: Cost, settled: Cost, count: int) -> str:
+    return (
+        f"{engine:<10} {size:>9,} {name:<14} lease {leased.passed:6.2f} ms, CPU {leased.cpu:6.2f}  "
+        f"settle {settled.passed:6.2f} ms, CPU {settled.cpu:6.2f}  of {count}"
+    )
 
 
 def main() -> int:
