@@ -29,7 +29,7 @@ _EXTENSIONS = ("PIPELINING", "SIZE 67108864", "8BITMIME", "SMTPUTF8", "ENHANCEDS
 PHASES = ("banner", "ehlo", "starttls", "mail", "rcpt", "data", "body", "dot", "after")
 ENDINGS = ("fin", "rst", "timeout")
 _BUFFER = 1 << 16
-_HEARD_S = 0.05
+_HEARD_S = 0.3
 """A reset may overtake what was said before it; the client is given time to hear that first."""
 
 

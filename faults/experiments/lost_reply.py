@@ -48,7 +48,9 @@ def run(options: Options) -> Outcome:
         with stage(options, to_exchangers(place.port), records=records, defect=defect) as on:
             sent = on.send_many([f"r{number}@loses.test" for number in range(count)])
             given_up = on.send_many([f"r{number}@never.test" for number in range(hopeless)])
-            seen = on.see_all([*sent, *given_up], timeout_s=12 if options.control else 120)
+            # each dropped reply costs a connection, of which a site gets a hundred a minute
+            patience_s = options.sized(120, 120, 900)
+            seen = on.see_all([*sent, *given_up], timeout_s=12 if options.control else patience_s)
         copies = Counter(entry.recipient for entry in [*receiver.entries, *never.entries])
         lost_replies = {entry.recipient for entry in receiver.entries if not entry.answered}
     return _judged(sent, given_up, seen, copies, lost_replies)
