@@ -9,10 +9,13 @@ from typing import cast
 import msgspec
 
 from faults.checker import TERMINAL, Noticed, Told
-from faults.injector import Ack, Client
+from faults.injector import Ack, Client, Refusal
 
 _PAGE = 500
 _PATIENCE_S = 60.0
+_UNKNOWN = "unknown"
+_ENDED = TERMINAL | {_UNKNOWN}
+"""States for whose end nobody waits: the server will not learn of a message again that it does not know."""
 
 
 class Observer:
@@ -30,11 +33,11 @@ class Observer:
         open_acks = list(acks)
         while open_acks:
             for ack in open_acks:
-                told |= self._deliveries(ack.message_id)
-                if time.monotonic() > deadline and told[ack.delivery_id].state not in TERMINAL:
+                told |= self._deliveries(ack)
+                if time.monotonic() > deadline and told[ack.delivery_id].state not in _ENDED:
                     break
             open_acks = [
-                ack for ack in open_acks if ack.delivery_id not in told or told[ack.delivery_id].state not in TERMINAL
+                ack for ack in open_acks if ack.delivery_id not in told or told[ack.delivery_id].state not in _ENDED
             ]
             look(len(open_acks))
             if time.monotonic() > deadline:
@@ -60,8 +63,11 @@ class Observer:
     def close(self) -> None:
         self._client.close()
 
-    def _deliveries(self, message_id: str) -> dict[str, Told]:
-        message = self._get(f"/v1/messages/{message_id}")
+    def _deliveries(self, ack: Ack) -> dict[str, Told]:
+        try:
+            message = self._get(f"/v1/messages/{ack.message_id}")
+        except Refusal:
+            return {ack.delivery_id: Told(_UNKNOWN, possible_duplicate=False)}
         deliveries = cast("list[dict[str, object]]", message["deliveries"])
         return {
             str(delivery["id"]): Told(str(delivery["state"]), bool(delivery.get("possible_duplicate")))

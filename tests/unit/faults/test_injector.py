@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from faults.injector import Injector
+from faults.injector import Ack, Injector
 from faults.observer import Observer
 
 from peers.http import Answer, HttpReceiver, Request
@@ -92,3 +92,15 @@ def test_the_observer_reads_all_states_and_the_whole_feed(tmp_path: Path, receiv
     assert len(told) == 20
     assert {state.possible_duplicate for state in told.values()} == {True}
     assert [event.id for event in noticed] == [f"evt_{number}" for number in range(1, 21)]
+
+
+def test_the_observer_waits_for_no_message_that_the_server_does_not_know(
+    tmp_path: Path, receiver: HttpReceiver
+) -> None:
+    receiver.answer_by(lambda _: _json(404, {}))
+    ack = Ack("fault-1", "r@sink.test", "msg_1", "dlv_1", at_ns=1, tries=1)
+    observer = Observer([int(receiver.url.rpartition(":")[2])], "k")
+    told = observer.await_end([ack], timeout_s=60)
+    observer.close()
+    assert told["dlv_1"].state == "unknown"
+    assert len(receiver.requests) == 1
