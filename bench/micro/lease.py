@@ -131,7 +131,7 @@ def batches(database: Database, rounds: int, *, shut: str | None = None) -> tupl
     heads = Heads()
     leasing, settling, count = [], [], 0
     lease_cpu = settle_cpu = 0.0
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         request = _request(turns, heads)
         cpu, began = cpu_s(database), time.perf_counter()
         taken: Taken = database.write_now(lambda c, request=request: take(c, request))
@@ -141,11 +141,13 @@ def batches(database: Database, rounds: int, *, shut: str | None = None) -> tupl
         done = [Settlement(lease=lease, verdict=verdict, at=NOW, attempt=_ATTEMPT) for lease in taken.leases]
         if done:
             database.write_now(lambda c, done=done: settle(c, done))
+        count += len(taken.leases)
+        if number == 0:
+            continue  # statements are planned and pages read for the first time
         leasing.append(leased - began)
         settling.append(time.perf_counter() - leased)
         lease_cpu += cpu_leased - cpu
         settle_cpu += cpu_s(database) - cpu_leased
-        count += len(taken.leases)
     return (
         Cost(median(leasing) * 1e3, lease_cpu / rounds * 1e3),
         Cost(median(settling) * 1e3, settle_cpu / rounds * 1e3),
@@ -177,7 +179,7 @@ def measure(engine: str, size: int) -> None:
     for name, projects in (("one project", 1), ("100 projects", 100)):
         with a_store(engine) as database:
             fill(database, size, first=0, domain="live.test", projects=projects)
-            rounds = max(1, min(_ROUNDS, size // (2 * _BATCH)))
+            rounds = max(1, min(_ROUNDS, size // _BATCH - 1))
             leased, settled, count = batches(database, rounds)
             print(_row(engine, size, name, leased, settled, count))
     with a_store(engine) as database:
