@@ -116,11 +116,11 @@ class Injector:
         self._clients: list[Client] = []
         self.acknowledged = 0
 
-    def stop(self) -> None:
+    def stop(self, last_s: float = _LAST_S) -> None:
         """Begin no more messages, and give up those that are not answered soon."""
         self._stopped = True
         for client in self._clients:
-            client.give_up_at = time.monotonic() + _LAST_S
+            client.give_up_at = time.monotonic() + last_s
 
     def recipient(self, number: int) -> str:
         return f"r{self._seed}-{number:06d}@sink.test"

@@ -33,6 +33,7 @@ _SETTINGS = {
 
 
 _ACKS_S = 10.0
+_MOST = 1_000_000
 _LATENCY_S = 0.005
 _AT_THE_DOT_S = 0.25
 """How long before a kill a message may have reached the receiver, and its reply not yet have been written down."""
@@ -43,26 +44,22 @@ class Plan:
     """How much, how fast, and how often something is killed."""
 
     messages: int
+    kills: int
+    """The run goes on until at least so many messages are answered and so many nodes were killed."""
     rate: float
     pause_s: tuple[float, float]
-    patience_s: float
-    """How much longer than its rate says the sending may take: while a node starts nothing is answered."""
     deadline_s: float
     seed: int
-    kills: int
-    """The fewest kills that make the run worth its name; the control ends with them."""
     threads: int = 16
 
 
 def _plan(options: Options) -> Plan:
     if options.control:
-        return Plan(1_000_000, 150.0, (0.2, 0.6), 0.0, 30.0, options.seed, kills=4)
+        return Plan(0, 4, 150.0, (0.2, 0.6), 30.0, options.seed)
     if options.size is Size.SMALL:
-        # two nodes share the machine with their PostgreSQL, and take their time to start
-        messages = 1_200 if options.engine == "postgresql" else 600
-        return Plan(messages, 150.0, (0.5, 1.5), 150.0, 150.0, options.seed, kills=2)
-    messages = options.sized(0, 10_000, 100_000)
-    return Plan(messages, 400.0, (1.0, 5.0), 7_200.0, 600.0, options.seed, kills=options.sized(0, 4, 20))
+        return Plan(600, 2, 150.0, (0.5, 1.5), 150.0, options.seed)
+    messages, kills = options.sized(0, 10_000, 100_000), options.sized(0, 4, 20)
+    return Plan(messages, kills, 400.0, (1.0, 5.0), 600.0, options.seed)
 
 
 class Killer:
@@ -95,12 +92,12 @@ class Killer:
     def _run(self) -> None:
         try:
             while not self._stop.wait(self._chance.uniform(*self._plan.pause_s)):
+                if self._enough():
+                    self._injector.stop(self._plan.deadline_s)
+                    return
                 if self._together:
                     self._await_ack()
                     self._kill(self._nodes)
-                    if len(self.moments_ns) >= self._plan.kills:
-                        self._injector.stop()
-                        return
                 elif self._chance.random() < _WORKERS_SHARE:
                     self._kill_worker(self._chance.choice(self._nodes))
                 else:
@@ -108,6 +105,9 @@ class Killer:
         except Exception as error:  # noqa: BLE001 - a thread hands every failure to the run
             self.failure = error
             self._injector.stop()
+
+    def _enough(self) -> bool:
+        return len(self.moments_ns) >= self._plan.kills and self._injector.acknowledged >= self._plan.messages
 
     def _await_ack(self) -> None:
         """Wait for the next 202 at the injector."""
@@ -155,7 +155,7 @@ def run(options: Options) -> Outcome:
         log = options.directory / "acks"
         injector = Injector(ports=ports, key=on.key, log=log, seed=plan.seed, sender=SENDER)
         with Killer(on.nodes, plan, injector, together=options.control) as killer:
-            problems = injector.send(plan.messages, threads=plan.threads, rate=plan.rate, patience_s=plan.patience_s)
+            problems = injector.send(_MOST, threads=plan.threads, rate=plan.rate, patience_s=0)
         if killer.failure is not None:
             raise killer.failure
         kills = len(killer.moments_ns)
@@ -168,7 +168,7 @@ def run(options: Options) -> Outcome:
         chosen = random.Random(plan.seed).sample(acks, 0 if options.control else min(len(acks), 200))
         entries = sink.ledger()
         marks = check(
-            asked=len(acks) if options.control else plan.messages,
+            asked=len(acks) + len(problems),
             acks=acks,
             replays=injector.replay(chosen),
             entries=entries,
