@@ -103,6 +103,7 @@ def from_xtext(text: str) -> str:
 
 def untyped(value: str) -> str:
     """Return an address or a name without its type, angle brackets and comment: `rfc822; <ann@example.org>`."""
+    value = value.strip()
     found = _TYPED.match(value)
     text = value[found.end() :] if found else value
     text = text.strip().removesuffix(";").strip()

@@ -24,6 +24,9 @@ _ENCODED = re.compile(r"=\?([!->@-~]{1,40})\?([bBqQ])\?([^?\s]{0,4000})\?=([ \t]
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")
 _SOFT_BREAK = re.compile(rb"=[ \t]{0,20}\n")
+_BOUNDARY = re.compile(rb"^--([^\n]{1,200})\nContent-[A-Za-z-]{1,30}:", re.IGNORECASE | re.MULTILINE)
+_NOTHING = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]{0,1000}\n){0,100}")
+"""What may stand before a header: a byte order mark, lines without anything in them."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -101,7 +104,7 @@ def read(octets: bytes, limits: Limits = LIMITS) -> Entity:
     lines = octets[: limits.octets].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if lines.startswith((b"From ", b">From ")):  # the first line of a mail that came out of an mbox
         lines = lines.partition(b"\n")[2]
-    return _read(lines.lstrip(b"\n"), limits, [limits.parts], limits.depth, "text/plain")
+    return _read(_NOTHING.sub(b"", lines, count=1), limits, [limits.parts], limits.depth, "text/plain")
 
 
 def read_header(octets: bytes, limits: Limits = LIMITS) -> Entity:
@@ -141,8 +144,9 @@ def _read(octets: bytes, limits: Limits, room: list[int], depth: int, default: s
     children: tuple[Entity, ...] = ()
     if depth > 0 and media_type.startswith("multipart/"):
         inner = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
-        pieces = _split(body, parameters.get("boundary", ""), room[0])
+        pieces = _split(body, parameters.get("boundary", ""), room[0]) or _split(body, _undeclared(body), room[0])
         children = tuple(_read(piece, limits, room, depth - 1, inner) for piece in pieces if room[0] > 0)
+        children = children or (Entity(body=body),)  # its boundaries were lost on the way
     elif depth > 0 and room[0] > 0 and media_type in {"message/rfc822", "message/global"}:
         inside = _undo(body, _first(fields, "content-transfer-encoding")).lstrip(b"\n")
         children = (_read(inside, limits, room, depth - 1, "text/plain"),)
@@ -203,6 +207,12 @@ def _split(body: bytes, boundary: str, room: int) -> list[bytes]:
     if start >= 0 and len(pieces) < room:  # it never closes
         pieces.append(body[start:])
     return pieces
+
+
+def _undeclared(body: bytes) -> str:
+    """Return the boundary that parts seem to have: of the first line with two hyphens and a part's header below it."""
+    found = _BOUNDARY.search(body, 0, LIMITS.text_octets)
+    return decode(found[1], "") if found else ""
 
 
 def _next_line(body: bytes, mark: bytes, at: int) -> int:

@@ -14,20 +14,20 @@ COMMANDS = {"rcpt": "RCPT TO", "mail": "MAIL FROM", "data": "DATA", "dot": "end 
 PERMANENCE = {"permanent": "hard", "transient": "soft", "unknown": "neither"}
 
 
-def quoted() -> Iterator[tuple[dict[str, str], bytes]]:
-    """Yield each entry with a report about it, as Postfix writes them."""
+def quoted() -> Iterator[tuple[dict[str, str], set[str], bytes]]:
+    """Yield each entry and the classes that are right with a report about it, as Postfix writes them."""
     for path in sorted(CORPUS.glob("*.jsonl")):
-        server = "mail.example.org"
-        for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
-            if "wire" not in entry:
-                server = entry.get("mx", server)
-                continue
+        head, *entries = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        for entry in entries:
+            server = entry.get("mx", head["mx"])
+            right = {entry["class"]} if isinstance(entry["class"], str) else set(entry["class"])
             lines = [line for line in entry["wire"].split("\r\n") if line]
             reply = " ".join([f"{lines[0][:3]} {lines[0][4:]}", *(line[4:] for line in lines[1:])])
             command = COMMANDS.get(entry["phase"])
             said = f"said: {reply} (in reply to {command} command)" if command else f"refused to talk to me: {reply}"
             yield (
                 entry,
+                right,
                 (
                     "From: MAILER-DAEMON@x.example\r\nSubject: Undelivered Mail Returned to Sender\r\n"
                     "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\n"
@@ -41,12 +41,12 @@ def quoted() -> Iterator[tuple[dict[str, str], bytes]]:
 
 def test_a_quoted_reply_means_what_it_means_on_the_wire() -> None:
     total = classes = permanences = 0
-    for entry, octets in quoted():
+    for entry, right, octets in quoted():
         returned = read_returned(octets)
         assert isinstance(returned, Report)
         finding = classify_report(returned.recipients[0], rules=shipped_rules())
         total += 1
-        classes += finding.cls == entry["class"]
+        classes += finding.cls in right
         permanences += PERMANENCE[finding.permanence] == entry["permanence"]
     assert total > 500
     assert classes / total >= 0.97

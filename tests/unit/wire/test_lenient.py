@@ -45,7 +45,7 @@ def test_a_boundary_that_begins_like_another_is_not_that_one() -> None:
 def test_any_arrangement_of_boundaries_comes_to_an_end(body: str) -> None:
     parts = read(f"Content-Type: multipart/mixed; boundary=b\n\n{body}".encode()).children
     assert [part.body for part in parts] == (
-        [b"a"] if body.endswith("a") else [b""] if body in {"--b", "--b\n"} else []
+        [b"a"] if body.endswith("a") else [b""] if body in {"--b", "--b\n"} else [body.encode()]
     )
 
 
@@ -55,8 +55,19 @@ def test_what_never_closes_is_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("kind", ["multipart/mixed", "multipart/mixed; boundary=x", 'multipart/mixed; boundary=""'])
-def test_a_multipart_without_its_boundary_has_no_parts(kind: str) -> None:
-    assert read(f"Content-Type: {kind}\n\ntext\n--b\n\nc".encode()).children == ()
+def test_a_multipart_without_its_boundary_is_one_text(kind: str) -> None:
+    (part,) = read(f"Content-Type: {kind}\n\ntext\n--b\n\nc".encode()).children
+    assert (part.media_type, part.body) == ("text/plain", b"text\n--b\n\nc")
+
+
+@pytest.mark.parametrize("kind", ["multipart/mixed", "multipart/mixed; boundary=x"])
+def test_parts_with_a_boundary_that_was_not_declared_are_found_by_their_headers(kind: str) -> None:
+    mail = read(f"Content-Type: {kind}\n\n--other\nContent-Type: text/html\n\na\n--other\n\nb\n--other--\n".encode())
+    assert [(part.media_type, part.body) for part in mail.children] == [("text/html", b"a"), ("text/plain", b"b")]
+
+
+def test_what_stands_before_the_header_is_passed_over() -> None:
+    assert read("\ufeff\r\n   \r\nSubject: x\r\n\r\n".encode()).get("subject") == "x"
 
 
 def test_messages_within_are_opened_only_when_asked() -> None:

@@ -138,7 +138,7 @@ def submitted(mail: Entity) -> bool:
 
 def answer(mail: Entity, notice: Notice, original: Original) -> AutoReply:
     """Return the automatic answer that a mail is."""
-    words = _fold(f"{mail.get('subject')}\n{notice.text[:TEXT]}")
+    words = _fold(f"{mail.get('subject')}\n{mail.get('auto-submitted')}\n{notice.text[:TEXT]}")
     kind = ReplyKind.AUTO_REPLY
     if any(phrase in words for phrase in _CHANGE):
         kind = ReplyKind.ADDRESS_CHANGE

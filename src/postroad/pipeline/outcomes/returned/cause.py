@@ -55,7 +55,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     least = Confidence.HIGH if recipient.diagnostic is None else Confidence.MEDIUM
     refused_before = recipient.diagnostic is not None and phase in _BEFORE_RECIPIENT
     sure = finding.confidence in {Confidence.HIGH, least} or refused_before
-    if finding.cls is Class.UNKNOWN or not sure:
+    vague = finding.cls is Class.PROTOCOL_ERROR and str(reply.enhanced).endswith(".5.0")  # Sendmail's 554 is that, too
+    if finding.cls is Class.UNKNOWN or vague or not sure:
         said = sayings.spoken(words)
         if said is not None:
             finding = _spoken(said)

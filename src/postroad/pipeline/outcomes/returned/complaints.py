@@ -55,7 +55,7 @@ def _microsoft(mail: Entity, original: Original) -> Complaint | None:
     return Complaint(
         feedback_type="abuse",
         recipients=tuple(dict.fromkeys(recipients)),
-        source_ip=found[1] if found else None,
+        source_ip=found[1] if found and not found[1].endswith(".") else None,  # its end is blotted out in some
         user_agent="JMRP",
         original=original,
     )

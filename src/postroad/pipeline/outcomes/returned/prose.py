@@ -104,13 +104,15 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
         text: What it says, without the copy of the message.
         original: What is known of the message.
     """
+    if not text.strip():
+        text = mail.get("subject")
     anywhere = ReportedRecipient(
         action=action_of(mail.get("subject"), text),
         status=replies.status_in(text),
         diagnostic=replies.find(text),
         text=text.strip()[:TEXT],
     )
-    named = _named(mail, text, original)
+    named = _named(mail, text, original) or _answered(mail, text)
     found: list[ReportedRecipient] = []
     for number, (address, start, end) in enumerate(named):
         limit = named[number + 1][1] if number + 1 < len(named) else len(text)
@@ -178,6 +180,13 @@ def _named(mail: Entity, text: str, original: Original) -> list[tuple[str, int, 
     if not found and len(original.recipients) == 1:
         return [(original.recipients[0], 0, 0)]
     return list(found.values())[:RECIPIENTS]
+
+
+def _answered(mail: Entity, text: str) -> list[tuple[str, int, int]]:
+    """Return whom a bounce names when that is whom it went to: who writes to himself gets it back himself."""
+    to = addresses.first(mail.get("to"))
+    found = (one for one in addresses.find(text) if addresses.same(one.address, to) and _leads(text, one.start))
+    return [(one.address, one.start, one.end) for one in found][:1]
 
 
 def _candidates(mail: Entity, text: str, original: Original) -> Iterator[tuple[str, int, int]]:
