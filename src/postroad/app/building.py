@@ -10,14 +10,14 @@ from pathlib import Path
 from postroad.app.development import DevelopmentSenders
 from postroad.app.exchanging import mail_back
 from postroad.app.house import House
-from postroad.app.neighbours import changing, join
+from postroad.app.neighbours import changing, follow_time, join, time_elsewhere
 from postroad.app.node import Minter, Node, WallClock, occupy
 from postroad.app.rehearsing import Rehearsal
 from postroad.app.reporting import reporting_of
 from postroad.app.retention import Retention
 from postroad.app.routes import own_addresses, own_names, router_of
 from postroad.app.rulebook import RuleFiles
-from postroad.app.timekeeping import Timekeeper, clock_of
+from postroad.app.timekeeping import Timekeeper, clock_of, steady
 from postroad.app.traffic import LimitFiles, shaping_of, suspend_by_rules
 from postroad.app.transporting import contexts_of, knowledge, resolver_of, transport_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
@@ -151,10 +151,11 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     room = _room(settings, database)
     intake = _intake(ground, streams, senders, room, sending)
     tls_mail = reporting_of(
-        settings, transport, clock=clock, texts=resolver_of(settings), intake=intake, projects=projects
+        settings, transport, clock=clock, texts=resolver_of(settings, clock), intake=intake, projects=projects
     )
     rounds = (senders.recheck_due, retention.round, *(() if tls_mail is None else (tls_mail.round,)))
-    time = Timekeeper(clock, database, sending, told=told, rounds=rounds)
+    time = Timekeeper(clock, database, sending, told=told, rounds=rounds, elsewhere=time_elsewhere(ringing))
+    follow_time(ringing, time)
     suspending = Suspending(database, clock, mint, changed=changed, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
@@ -228,6 +229,7 @@ def _delivery(
             shaping=shaping,
             tls=knowledge(transport),
             comes_back=rehearsal,
+            time_s=steady(ground.clock),
         ),
         router=router,
         journal=Journal(settings.data.directory / "journal", ground.node.machine_boot, new_node=ground.node.fresh),

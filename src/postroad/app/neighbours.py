@@ -1,4 +1,4 @@
-"""What nodes tell each other: that there is work to do, and that mail was suspended or goes on."""
+"""What nodes tell each other: that there is work to do, that mail was suspended or goes on, and the time of tests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 
+from postroad.app.timekeeping import Timekeeper
 from postroad.model.errors import Unavailable
 from postroad.pipeline.suspensions import Suspensions
 from postroad.store.ringing import Ringing
@@ -14,6 +15,19 @@ from postroad.store.wakeup import WakeUp
 _log = structlog.get_logger("postroad.server")
 _DUE = "due"
 _SUSPENSIONS = "suspensions"
+_CLOCK = "clock"
+
+
+def time_elsewhere(ringing: Ringing) -> Callable[[int], None] | None:
+    """Return what tells other nodes that the clock was moved, or None where there can be none."""
+    if not ringing.possible:
+        return None
+    return lambda ahead: ringing.tell(_CLOCK, str(ahead), alone=True)
+
+
+def follow_time(ringing: Ringing, time: Timekeeper) -> None:
+    """Move this node's clock, where it may be moved, along with those of others."""
+    ringing.on(_CLOCK, lambda ahead: time.follow(int(ahead)))
 
 
 def join(ringing: Ringing, due: WakeUp, suspensions: Suspensions) -> None:

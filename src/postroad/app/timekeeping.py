@@ -3,6 +3,7 @@
 A jump goes from one due thing to the next: the clock is moved to when the next delivery or webhook is due, what is due
 is carried through, and so on until the time that was asked for. So every attempt is made at its own time, and not all
 of them at the end. Leases, sockets and rate buckets stay with the machine's time: nothing in flight lapses by a jump.
+Other nodes on the same store move theirs along.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import structlog
 
 from postroad.model.clock import SECOND, Clock, Instant, after, to_rfc3339
 from postroad.model.errors import Refused, Unavailable
-from postroad.store import Connection, deliveries, events, pushes
+from postroad.store import Connection, deliveries, events, lines, pushes
 from postroad.store.database import Database
 from postroad.store.wakeup import WakeUp
 
@@ -26,6 +27,8 @@ _PATIENCE_S: Final = 10.0
 """How long one stop waits for mail in flight; a slow peer does not hold time up."""
 _BREATH_S: Final = 0.01
 _QUIET_S: Final = 0.1
+_HEARD_S: Final = 3.0
+"""How long one stop waits for other nodes to begin what is due; what none of them begins stands still."""
 MOST: Final = 366 * 24 * 3600
 """Most seconds of one jump."""
 
@@ -39,6 +42,13 @@ class MovableClock:
     def now(self) -> Instant:
         """Return the current instant."""
         return Instant(time.time_ns() // 1000 + self.ahead)
+
+
+def steady(clock: Clock) -> Callable[[], float]:
+    """Return seconds that only go ahead whatever the machine's clock does, and that jump where the clock is moved."""
+    if isinstance(clock, MovableClock):
+        return lambda: time.monotonic() + clock.ahead / SECOND
+    return time.monotonic
 
 
 class Mover(Protocol):
@@ -82,8 +92,15 @@ class Timekeeper:
         *,
         told: WakeUp,
         rounds: Sequence[Callable[[], Awaitable[object]]] = (),
+        elsewhere: Callable[[int], None] | None = None,
     ) -> None:
-        """Take the clock, who waits for it, and the rounds that are made after a jump."""
+        """Take the clock, who waits for it, and the rounds that are made after a jump.
+
+        `elsewhere` tells other nodes by how much the clock is ahead; they `follow`.
+        """
+        self._elsewhere = elsewhere
+        self._standing: set[lines.Line] = set()
+        """What was due and no node began: its project is paused, or no node delivers."""
         self._clock = clock
         self._database = database
         self._sending = sending
@@ -139,8 +156,18 @@ class Timekeeper:
             return self.shown(stops=stops)
 
     def _move(self, clock: MovableClock, to: Instant) -> None:
-        clock.ahead += max(0, to - clock.now())
-        self._sending.moved(clock.ahead)
+        self._set(clock, clock.ahead + max(0, to - clock.now()))
+        if self._elsewhere is not None:
+            self._elsewhere(clock.ahead)
+
+    def follow(self, ahead: int) -> None:
+        """Move the clock to where another node's stands, unless it is there already or cannot be moved."""
+        if isinstance(self._clock, MovableClock) and ahead > self._clock.ahead:
+            self._set(self._clock, ahead)
+
+    def _set(self, clock: MovableClock, ahead: int) -> None:
+        clock.ahead = ahead
+        self._sending.moved(ahead)
         self._told.ring()
 
     async def _next(self) -> Instant | None:
@@ -156,10 +183,28 @@ class Timekeeper:
     async def _quiet(self) -> None:
         """Wait until what has become due was carried through, or stands still."""
         patience_s, quiet_since = time.monotonic() + _PATIENCE_S, time.monotonic()
-        while time.monotonic() < patience_s and time.monotonic() - quiet_since < _QUIET_S:
+        while (now_s := time.monotonic()) < patience_s:
+            if now_s - quiet_since >= _QUIET_S:
+                waits = now_s < patience_s - _PATIENCE_S + _HEARD_S
+                if self._elsewhere is None or not await self._busy_elsewhere(waits=waits):
+                    return
+                quiet_since = time.monotonic()
             await asyncio.sleep(_BREATH_S)
             if self._sending.in_hand:
                 quiet_since = time.monotonic()
+
+    async def _busy_elsewhere(self, *, waits: bool) -> bool:
+        """Tell whether other nodes have mail in hand, or, while it `waits` for them, have yet to begin what is due."""
+        now = self._clock.now()
+
+        def ask(connection: Connection) -> tuple[bool, list[lines.Line]]:
+            return deliveries.any_in_hand(connection), lines.survey(connection)
+
+        in_hand, found = await self._database.read(ask)
+        due = {line for line in found if not line.parked and line.first_at <= now} - self._standing
+        if not waits:
+            self._standing |= due
+        return in_hand or bool(due and waits)
 
     async def _make_rounds(self) -> None:
         for make in self._rounds:

@@ -2,6 +2,7 @@
 
 import ssl
 
+from postroad.app.timekeeping import steady
 from postroad.config import Settings, split_endpoint
 from postroad.features.egress import Egress
 from postroad.features.egress import Policy as EgressPolicy
@@ -40,7 +41,7 @@ def transport_of(settings: Settings, database: Database, clock: Clock) -> tuple[
     keeper = StsKeeper(
         database=database,
         clock=clock,
-        resolver=resolver_of(settings),
+        resolver=resolver_of(settings, clock),
         fetch=egress.get,
         reports=reports,
         port=tls.mta_sts_port,
@@ -48,11 +49,11 @@ def transport_of(settings: Settings, database: Database, clock: Clock) -> tuple[
     return Transport(keeper if tls.mta_sts else None, BrokenKeeper(database, clock), reports), egress
 
 
-def resolver_of(settings: Settings) -> Resolver:
+def resolver_of(settings: Settings, clock: Clock) -> Resolver:
     """Return what asks the DNS for the records in which domains tell of their TLS."""
     delivery = settings.delivery
     resolvers = tuple(split_endpoint(text, 53) for text in delivery.resolvers)
-    return Resolver(resolvers, timeout_s=delivery.dns_timeout_s, trust_ad=False)
+    return Resolver(resolvers, timeout_s=delivery.dns_timeout_s, trust_ad=False, time_s=steady(clock))
 
 
 def knowledge(transport: Transport) -> Knowledge:

@@ -270,6 +270,11 @@ def next_due(connection: Connection, after: Instant) -> Instant | None:
     return min((line.first_at for line in lines.survey(connection) if line.first_at > after), default=None)
 
 
+def any_in_hand(connection: Connection) -> bool:
+    """Tell whether any node has a delivery in its hands."""
+    return bool(bulk.run(connection, "SELECT 1 FROM deliveries WHERE state = 'sending' LIMIT 1"))
+
+
 def peek(
     connection: Connection, project: ProjectId, delivery: DeliveryId
 ) -> tuple[Lease, Recipe | None, bytes | None] | None:

@@ -53,6 +53,11 @@ class Ringing:
         """How many other nodes deliver, as last counted."""
         self.listening = False
 
+    @property
+    def possible(self) -> bool:
+        """Whether there can be other nodes at all."""
+        return self._database.engine_name == "postgresql"
+
     def on(self, subject: str, heard: Heard) -> None:
         """Have `heard` called when another node speaks of a subject."""
         self._heard[subject] = heard
@@ -62,7 +67,7 @@ class Ringing:
 
         Of what is said of one subject meanwhile, the last holds. `alone` tells it though no other node delivers.
         """
-        if not (self.others or alone) or self._database.engine_name != "postgresql":
+        if not (self.others or alone) or not self.possible:
             return
         self._unsaid[subject] = word
         if self._saying is None:
@@ -70,7 +75,7 @@ class Ringing:
 
     async def run(self) -> None:
         """Listen until canceled."""
-        while self._database.engine_name == "postgresql":
+        while self.possible:
             try:
                 await self._listen()
             except (psycopg.Error, OSError) as problem:

@@ -15,6 +15,7 @@ from postroad.app.administration import operations
 from postroad.app.building import open_house
 from postroad.app.house import House
 from postroad.config import Secret, Settings, for_development
+from postroad.model.clock import DAY, SECOND, after, to_rfc3339
 from stores import postgres_template, sqlite_template, state_of, store_url
 
 __all__ = ["postgres_template", "sqlite_template", "store_url"]
@@ -92,3 +93,13 @@ async def test_what_is_suspended_held_and_released_elsewhere_is_known_at_once(sh
         assert state_of(road.database, delivery) == "held"
         await ask(door, "queue.change", action="release", states=["held"])
         await sent(road, delivery)
+
+
+async def test_a_clock_that_is_moved_on_one_node_moves_on_the_other(shared_url: str, tmp_path: Path) -> None:
+    async with two_nodes(shared_url, tmp_path, movable=True) as (door, road):
+        later = {"from": "a@shop.test", "to": "ann@x.test", "subject": "Hi", "text": "Hi"}
+        later["send_at"] = to_rfc3339(after(door.clock.now(), 2 * DAY))
+        answer = await ask(door, "message.send", message=later)
+        await door.time.advance(3 * DAY / SECOND)
+        await sent(road, answer["deliveries"][0]["id"])
+        assert road.time.ahead == door.time.ahead >= 3 * DAY - 60 * SECOND

@@ -1,10 +1,13 @@
 """The clock that tests move, and the jump that stops for what is due."""
 
+import time
+
 import pytest
 
-from postroad.app.timekeeping import MovableClock, Timekeeper, clock_of
+from postroad.app.timekeeping import MovableClock, Timekeeper, clock_of, steady
 from postroad.model.clock import DAY, HOUR, SECOND, Instant, after
 from postroad.model.errors import Refused, Unavailable
+from postroad.store import lines
 from postroad.store.wakeup import WakeUp
 
 
@@ -132,3 +135,40 @@ async def test_after_a_restart_time_goes_on_from_the_last_event():
 
     assert (await clock_of(Ahead())).ahead == pytest.approx(DAY, abs=60 * SECOND)
     assert (await clock_of(Empty())).ahead == 0
+
+
+def test_what_is_kept_by_steady_time_is_over_after_a_jump():
+    clock = MovableClock()
+    moved = steady(clock)
+    before = moved()
+    clock.ahead += 5 * HOUR
+    assert moved() - before == pytest.approx(5 * 3600, abs=60)
+    assert steady(FixedClock()) is time.monotonic
+
+
+async def test_other_nodes_are_told_and_follow_ahead_only(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._QUIET_S", 0.01)
+    monkeypatch.setattr("postroad.app.timekeeping._HEARD_S", 0.2)
+    clock, theirs, told = MovableClock(), MovableClock(), []
+    paused = lines.Line("0 prj_1", clock.now())
+    answers = [(True, [paused])]
+
+    class SharedDatabase:
+        async def read(self, ask):
+            if "_next" in ask.__qualname__:
+                return []
+            return answers.pop(0) if answers else (False, [paused])
+
+    ours = Timekeeper(clock, SharedDatabase(), Hands(clock, HOUR), told=WakeUp(), elsewhere=told.append)
+    await ours.advance(2 * HOUR / SECOND)
+    assert told[0] == pytest.approx(HOUR, abs=60 * SECOND)
+    assert told[-1] == clock.ahead
+    assert not answers, "mail in flight elsewhere was looked for"
+    hands = Hands(theirs)
+    follower = Timekeeper(theirs, EmptyDatabase(), hands, told=WakeUp())
+    for ahead in (told[-1], told[0]):
+        follower.follow(ahead)
+    assert theirs.ahead == hands.ahead == clock.ahead
+    assert len(hands.moves) == 1
+    Timekeeper(FixedClock(), EmptyDatabase(), hands, told=WakeUp()).follow(9)
+    assert len(hands.moves) == 1

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import time
 
 import dns.flags
 import dns.message
@@ -252,6 +253,7 @@ async def make(names, server, certificate):
         comes_back = changes.pop("comes_back", None)
         tls = changes.pop("tls", None)
         shaping = changes.pop("shaping", None)
+        time_s = changes.pop("time_s", time.monotonic)
         clock = changes.pop("clock", StandingClock())
         settings = {
             "hostname": "us.example",
@@ -269,6 +271,7 @@ async def make(names, server, certificate):
             tls=tls,
             comes_back=comes_back,
             shaping=shaping,
+            time_s=time_s,
         )
         made.append(deliverer)
         return deliverer

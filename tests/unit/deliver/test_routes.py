@@ -91,6 +91,15 @@ async def test_a_host_without_addresses_gives_way_to_the_next(make, names, messa
     assert (await make().deliver(ROUTE, message())).delivered
 
 
+async def test_answers_are_kept_by_a_time_that_may_be_moved(make, names, message):
+    ahead_s = [0.0]
+    deliverer = make(time_s=lambda: ahead_s[0])
+    for move, asked in ((0.0, 1), (1.0, 1), (100_000.0, 2)):
+        ahead_s[0] += move
+        assert (await deliverer.deliver(MxRoute("d.test"), message())).delivered
+        assert names.questions.count(("d.test", "MX")) == asked
+
+
 async def test_answers_are_cached_and_questions_shared(make, names, message):
     deliverer = make()
     assert deliverer.capacity("d.test") == 10

@@ -1,6 +1,8 @@
 """The door of stage 3: a route and a composed message in, an `Attempt` out."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -48,24 +50,27 @@ class Deliverer:
         comes_back: ComesBack | None = None,
         shaping: Shaping | None = None,
         tls: Knowledge | None = None,
+        time_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference.
 
         `shaping` says how much may be under way to each site; None: what the settings allow, from the beginning.
         `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply. `tls` is what
-        is known of recipients' TLS beyond this process.
+        is known of recipients' TLS beyond this process. By `time_s` answers of the DNS are kept, and relays rest.
         """
         self._settings = settings
         self._clock = clock
         self._chance = chance
         self._comes_back = comes_back
         self._loop = asyncio.get_running_loop()
-        self._resolver = Resolver(settings.resolvers, timeout_s=settings.dns_timeout_s, trust_ad=settings.trust_ad)
+        self._resolver = Resolver(
+            settings.resolvers, timeout_s=settings.dns_timeout_s, trust_ad=settings.trust_ad, time_s=time_s
+        )
         self._shaping = shaping if shaping is not None else unshaped(settings, clock, chance)
         self._pool = Pool(settings, clock)
         self._shaping.on_stop(self._pool.stop)
         self._stop: asyncio.Future[None] = self._loop.create_future()
-        self._relays = failover.Relays(self._loop.time)
+        self._relays = failover.Relays(time_s)
         known = tls if tls is not None else Knowledge()
         self._sts = known.sts
         self._reach = Reach(

@@ -6,8 +6,9 @@ Where the resolver is trusted to validate, each answer is also known to be secur
 
 import asyncio
 import ipaddress
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,18 @@ class Resolver:
     """Asks the configured resolvers, or those of the system; several who ask the same share one question."""
 
     def __init__(
-        self, resolvers: Sequence[tuple[str, int]] = (), *, timeout_s: float = 10, trust_ad: bool | None = None
+        self,
+        resolvers: Sequence[tuple[str, int]] = (),
+        *,
+        timeout_s: float = 10,
+        trust_ad: bool | None = None,
+        time_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Set the resolvers up; `trust_ad` says whether their AD bit is believed, None: if they are on this machine."""
+        """Set the resolvers up; `trust_ad` says whether their AD bit is believed, None: if they are on this machine.
+
+        `time_s` only goes ahead; answers are kept by it.
+        """
+        self._time_s = time_s
         given = bool(resolvers)
         try:
             self._resolver = dns.asyncresolver.Resolver(str(_RESOLV_CONF), configure=not resolvers)
@@ -166,7 +176,7 @@ class Resolver:
 
     async def _kept(self, name: str, kind: str) -> _Kept:
         key = (name, kind)
-        if (cached := self._cache.get(key)) is not None and cached.until > asyncio.get_running_loop().time():
+        if (cached := self._cache.get(key)) is not None and cached.until > self._time_s():
             self._cache.move_to_end(key)
             return cached
         task = self._asking.get(key)
@@ -184,7 +194,7 @@ class Resolver:
         else:
             secure = self.validates and bool(found.response.flags & dns.flags.AD)
             records, ttl_s = _read(found)
-        kept = self._cache[name, kind] = _Kept(asyncio.get_running_loop().time() + ttl_s, records, secure)
+        kept = self._cache[name, kind] = _Kept(self._time_s() + ttl_s, records, secure)
         while len(self._cache) > _CACHED_NAMES:
             self._cache.popitem(last=False)
         return kept
