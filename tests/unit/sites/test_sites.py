@@ -229,6 +229,15 @@ async def test_an_explanation_tells_of_a_suspension(house: House, api: httpx.Asy
     assert told["next"]["what"].endswith("Suspended by cli: They asked us.")
 
 
+async def test_an_explanation_tells_that_the_project_is_paused(house: House, api: httpx.AsyncClient) -> None:
+    assert (await api.post("/v1/project/pause")).status_code == 200
+    told = await explained(api)
+    assert told["road"]["flow"] == "suspended"
+    assert "The project has been paused since" in told["next"]["what"]
+    assert (await api.post("/v1/project/resume")).status_code == 200
+    assert (await explained(api))["road"]["sentence"] == "Mail flows."
+
+
 async def test_where_mail_flows_an_explanation_says_so(api: httpx.AsyncClient) -> None:
     told = await explained(api)
     assert told["road"] == {

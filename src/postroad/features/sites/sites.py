@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from postroad.model.clock import Clock, to_rfc3339
+from postroad.model.clock import Clock, Instant, to_rfc3339
 from postroad.model.delivery import TERMINAL, Delivery
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import DeliveryId
@@ -111,8 +111,15 @@ class Sites:
         """Return the newest changes of all sites, the newest first."""
         return [_change(each) for each in await self._keeper.changes(None, limit)]
 
-    async def roads(self, deliveries: Iterable[Delivery]) -> dict[DeliveryId, Road]:
-        """Return how mail flows to where each delivery goes, of those that have not ended."""
+    async def roads(
+        self, deliveries: Iterable[Delivery], *, paused_at: Instant | None = None
+    ) -> dict[DeliveryId, Road]:
+        """Return how mail flows to where each delivery goes, of those that have not ended.
+
+        Args:
+            deliveries: of one project.
+            paused_at: since when the project is paused, which keeps all of them back.
+        """
         live = [each for each in deliveries if each.state not in TERMINAL and each.mode is Mode.LIVE]
         if not live:
             return {}
@@ -123,7 +130,10 @@ class Sites:
             name = site.name if site is not None else noted.get(each.domain, each.domain)
             shown = self._shown(name, known.get(name, SiteMemory({})), ())
             suspension = self._suspensions.find(each.project_id, each.stream, name, each.domain)
-            found[each.id] = _suspended(name, suspension) if suspension is not None else _road(shown)
+            if paused_at is not None:
+                found[each.id] = _paused(name, paused_at)
+            else:
+                found[each.id] = _suspended(name, suspension) if suspension is not None else _road(shown)
         return found
 
     async def pin(self, name: str, limits: dict[str, float], *, author: str) -> SiteShown:
@@ -210,6 +220,11 @@ def _suspended(site: str, suspension: Suspension) -> Road:
     until = None if suspension.until is None else to_rfc3339(suspension.until)
     sentence = f"Suspended by {suspension.author}: {suspension.reason}"
     return Road(site=site, flow=Flow.SUSPENDED, sentence=sentence, connections=None, until=until)
+
+
+def _paused(site: str, since: Instant) -> Road:
+    sentence = f"The project has been paused since {to_rfc3339(since)}; `POST /v1/project/resume` lets its mail go on."
+    return Road(site=site, flow=Flow.SUSPENDED, sentence=sentence, connections=None, until=None)
 
 
 def _road(shown: SiteShown) -> Road:

@@ -221,7 +221,7 @@ class MessagesController(Controller):
         found = await services.database.read(lambda c: reading.causes(c, caller.project.id, MessageId(message_id)))
         if found is None:
             raise no_message()
-        roads = await services.sites.roads(found.deliveries)
+        roads = await services.sites.roads(found.deliveries, paused_at=caller.project.paused_at)
         return explain(
             found.message,
             found.deliveries,
