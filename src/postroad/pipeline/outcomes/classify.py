@@ -70,7 +70,7 @@ _CLOSER: Final = frozenset({Class.INACTIVE_MAILBOX, Class.MAILBOX_FULL})
 """Words of these beside a code about a recipient say more than the code, which is often the only one a server has."""
 _CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED, Class.UNREACHABLE, Class.DNS_FAILURE}
 """The same behind a 4xx, where a server often could not find out about the recipient."""
-_VAGUE: Final = frozenset({"policy", "blocked", "busy", "syntax", "spam"})
+_VAGUE: Final = frozenset({"policy", "blocked", "busy", "syntax", "spam", "content"})
 """Groups of words that go with anything: beside a code that means one thing they say nothing."""
 _VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "blocked", "busy", "syntax", "relay", "tls", "tls_words"})
 """The same beside a code about a recipient."""
@@ -175,14 +175,9 @@ def _by_rule(rule: Rule, reply: SmtpReply, phase: Phase) -> Finding:
 def _found(basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False) -> Finding:
     """Return what follows from a class. `retry` says that even a 5xx may be tried again."""
     cls, rule, confidence, basis = weighed
-    if phase in _BEFORE_RECIPIENT and cls in _ABOUT_THEM:
-        # Nobody was named yet, so it is the sender that was refused, or all of us.
-        cls = Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
-        confidence = Confidence.LOW
-    if phase in _BEFORE_RECIPIENT and cls is Class.CONTENT_REJECTED and basis is Basis.TEXT:
-        cls = Class.REPUTATION_BLOCK  # nothing of the message was seen yet: what it minds has come from us before
-    if phase in _BEFORE_RECIPIENT and cls is Class.DNS_FAILURE and basic >= 500:
-        cls = Class.AUTH_FAILED  # the only names it could look up are ours
+    if phase in _BEFORE_RECIPIENT:
+        confidence = Confidence.LOW if cls in _ABOUT_THEM else confidence
+        cls = _before_recipient(cls, basic, phase, basis)
     if phase in _SESSION and cls is Class.UNKNOWN and basic >= 500:
         cls = Class.POLICY
     if basic < 500 or retry:
@@ -191,6 +186,19 @@ def _found(basic: int, phase: Phase, weighed: _Weighed, *, retry: bool = False) 
     action = _final_action(cls, phase, confidence)
     permanence = Permanence.TRANSIENT if cls in _PASSING else Permanence.PERMANENT
     return Finding(cls, permanence, SCOPES[cls], action, rule, confidence, basis)
+
+
+def _before_recipient(cls: Class, basic: int, phase: Phase, basis: Basis) -> Class:
+    """Return what a class means while nobody has been named yet: it is the sender that is refused, or all of us."""
+    if cls is Class.MAILBOX_FULL and basic < 500:
+        return Class.UNREACHABLE  # their disk is full
+    if cls in _ABOUT_THEM:
+        return Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
+    if cls is Class.CONTENT_REJECTED and basis is Basis.TEXT:
+        return Class.REPUTATION_BLOCK  # nothing of the message was seen: what they mind has come from us before
+    if cls is Class.DNS_FAILURE and basic >= 500:
+        return Class.AUTH_FAILED  # the only names they could look up are ours
+    return cls
 
 
 def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: str) -> _Weighed:

@@ -22,7 +22,7 @@ CLEAR: Final = (
         phrases(
             """
             greylist | graylist | grey list | gray list | grey-list | gray-list | come back in | not yet seen |
-            first contact
+            first contact | postgrey | not yet known | not know you | don't know you
             """
         ),
     ),
@@ -64,7 +64,8 @@ CLEAR: Final = (
             url in this | url in the | content policy | content filter | spam pattern | spam content | body check |
             content-reject | banned: | contains a url | contains a domain | contains a link | message contains |
             mail contains | message identified as | message was identified | message classified |
-            dangerous attachment | blacklisted url | blocklisted url | bulk.
+            dangerous attachment | blacklisted url | blocklisted url | bulk. | type of file | file type |
+            blocked content
             """
         ),
     ),
@@ -76,7 +77,7 @@ CLEAR: Final = (
             mailbox full | mailbox is full | inbox is full | mailbox quota | mailbox for user is full |
             exceeding receiving limits | enough space to accept | does not have enough space |
             doesn't have enough space | messages on the server | space has been used up | mailbox size limit |
-            mailbox storage | temporarily full | mailbox has exceeded
+            mailbox storage | temporarily full | mailbox has exceeded | mailbox over
             """
         ),
     ),
@@ -105,7 +106,7 @@ CLEAR: Final = (
             not permitted to relay | relaying not allowed | do not relay | allowed rcpthosts | relay denied |
             as a relay | relaying prohibited | relay prohibited | not a relay | isn't hosted here | not hosted here |
             does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
-            not a gateway | unauthorized relay | relaying to
+            not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted | not hosted with us
             """
         ),
     ),
@@ -169,7 +170,8 @@ CLEAR: Final = (
             exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |
             rate control | message rate | too high a rate | exceeded the max | limite de mensagens |
             allowable connection | concurrency limit | threshold exceeded | number of messages in | over the limit |
-            number of recipients was | temporarily restricted | frequency of | quota for sending | limit for messages
+            number of recipients was | temporarily restricted | frequency of | quota for sending |
+            limit for messages | hourly quota | daily quota | for volume
             """
         ),
     ),

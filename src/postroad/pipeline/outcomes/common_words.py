@@ -26,7 +26,8 @@ COMMON: Final = (
             dangerous file | content restrictions | mime error | mime structure | control character | nul character |
             8bit data | 7bit | format restriction | header length | header too | cloudmark spam | cannot be scanned |
             encrypted archive | password protected | macro | invalid content | mime/reject | invalid structure |
-            required standards | not comply with | spamtrap=reject | invalid data in message
+            required standards | not comply with | spamtrap=reject | invalid data in message | no message-id |
+            message-id is missing | missing message-id | date header | shortened
             """
         ),
     ),
@@ -76,7 +77,8 @@ COMMON: Final = (
         Class.UNREACHABLE,
         phrases(
             """
-            insufficient system | insufficient storage | disk full | out of memory | insufficient disk
+            insufficient system | insufficient storage | disk full | out of memory | insufficient disk | disk block |
+            disk space
             """
         ),
     ),
@@ -100,7 +102,8 @@ COMMON: Final = (
             now disabled | user is locked | is frozen | is dormant | disattivat | not been used | left the company |
             no longer employed | no longer works | does not work here | not poped | not popped |
             mailbox has been removed | former employee | left our | being accepted for this | receiving disabled |
-            no longer an employee | has left our | has left the company | person has left
+            no longer an employee | has left our | has left the company | person has left | account blocked |
+            mailbox blocked | account is blocked | not used for more
             """
         ),
     ),
@@ -114,7 +117,7 @@ COMMON: Final = (
             unknown domain | host not found | host unknown | invalid domain | domain invalid | domain unknown |
             domain does not accept mail | host does not accept mail | does not accept incoming mail | no route found |
             any host named | host by that name | host name is unknown | unrouteable mail domain | unrouteable domain |
-            domain is not hosted
+            domain is not hosted | no mail service at
             """
         ),
         digit=5,
@@ -180,7 +183,8 @@ COMMON: Final = (
             command unrecognized | not implemented | improper use of | command rejected | protocol error |
             first command | pipelining | bad command | invalid command | unknown command | unimplemented |
             helo first | ehlo first | mail first | rcpt first | nested mail | syntax: | syntax in parameters |
-            unsupported option | unsupported parameter | parameter not | parameters not | wrong sequence
+            unsupported option | unsupported parameter | parameter not | parameters not | wrong sequence |
+            protocol deviation | protocol violation
             """
         ),
     ),
@@ -234,7 +238,7 @@ COMMON: Final = (
             temporary system | temporarily rejected | system load | load average | connection refused | no route |
             license | cannot accept | could not connect | write error | insufficient | unavailable | starting up |
             restart | failed temporarily | deferred | not responding | is down | cannot reach | at the moment |
-            server is under | internal failure
+            server is under | internal failure | offline
             """
         ),
         digit=4,

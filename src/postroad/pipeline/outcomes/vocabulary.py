@@ -16,18 +16,17 @@ LISTED: Final = {
         receipient | addressee | address | addresses | customer | subscriber | person | alias | mail account |
         email account | email id | userid | mailboxname | mailadresse | benutzer- | nutzer | empfaenger- |
         empfanger- | postfach- | mailkonto | konto | kontos | adresse | adressen | mailbox- | utilisateur- |
-        destinataire- | boite | boites | compte | usuario- | destinatario- | buzon | cuenta | casilla |
-        utilizador | caixa | conta | endereco | utente | casella | indirizzo | gebruiker- | ontvanger | postbus |
-        postvak | adres | uzytkownik- | skrzynk- | skrzynek | odbiorc- | adresat- | uzivatel- | schrank- |
-        prijemce | ucet | adresa | pouzivatel- | пользовател- | ящик- | адрес | адреса | адресат- | получател- |
-        аккаунт- | учетная запись | учётная запись | користувач- | скринька | kullanici- | alici- | posta kutusu |
-        posta kutusunun | hesap | hesabi | felhasznalo- | postafiok- | cimzett- | cim | utilizator- |
-        destinatar- | casuta | anvandare- | mottagare- | brevlada- | bruker- | modtager- | postkasse- |
-        mottaker- | kayttaja- | vastaanottaja- | postilaatikko | osoite- | χρηστης | παραληπτης | ユーザ | 宛先 |
-        宛て先 | 受信者 | メールアドレス | メールボックス | アカウント | 利用者 | 用户 | 用戶 | 使用者 | 收件人 |
-        收信人 | 邮箱 | 郵箱 | 信箱 | 账号 | 帐号 | 帳號 | 账户 | 收件地址 | 사용자 | 수신자 | 메일함 | 계정 |
-        수신인 | 편지함 | 메일주소
-        """,
+        destinataire- | boite | boites | compte | usuario- | destinatario- | buzon | cuenta | casilla | utilizador |
+        caixa | conta | endereco | utente | casella | indirizzo | gebruiker- | ontvanger | postbus | postvak | adres |
+        uzytkownik- | skrzynk- | skrzynek | odbiorc- | adresat- | uzivatel- | schrank- | prijemce | ucet | adresa |
+        pouzivatel- | пользовател- | ящик- | адрес | адреса | адресат- | получател- | аккаунт- | учетная запись |
+        учётная запись | користувач- | скринька | kullanici- | alici- | posta kutusu | posta kutusunun | hesap |
+        hesabi | felhasznalo- | postafiok- | cimzett- | cim | utilizator- | destinatar- | casuta | anvandare- |
+        mottagare- | brevlada- | bruker- | modtager- | postkasse- | mottaker- | kayttaja- | vastaanottaja- |
+        postilaatikko | osoite- | χρηστης | παραληπτης | ユーザ | 宛先 | 宛て先 | 受信者 | メールアドレス |
+        メールボックス | アカウント | 利用者 | 用户 | 用戶 | 使用者 | 收件人 | 收信人 | 邮箱 | 郵箱 | 信箱 | 账号 |
+        帐号 | 帳號 | 账户 | 收件地址 | 사용자 | 수신자 | 메일함 | 계정 | 수신인 | 편지함 | 메일주소
+    """,
     "gone": """
         was never | never heard | spelling | know nobody | no one with that | no one by that | errato | unknown |
         unkown | unknow | unknwon | not found | cannot be found | can not be found | can t be found |
@@ -35,45 +34,44 @@ LISTED: Final = {
         does n t exist | non exist- | nonexist- | inexistent | never existed | invalid | not valid | not a valid |
         isn t valid | not recogni- | unrecogni- | no such | isn t here | not here | not present | not known |
         missing | could not be located | cannot be located | not located | unable to locate | unable to find |
-        undefined | not defined | not registered | unregistered | unassigned | not in our | not on this |
-        not on our | does not match any | not a local | not local | incorrect | wrong | mistyped | misspelled |
-        unroutable | unrouteable | no one here | nobody | there is no | there s no | not have | doesn t have |
-        not setup | not set up | unbekannt- | existiert | nicht bekannt | nicht gefunden | nicht vorhanden |
-        nicht verfugbar | gibt es nicht | gibts nicht | ungultig- | ungueltig- | falsche | inconnu- | n existe |
-        n existent | inexistant- | introuvable- | invalide- | desconocid- | no existe | no encontrad- |
-        inexistente | no valid- | incorrect- | no se encuentra | desconhecid- | nao existe | nao encontrad- |
-        nao existent- | invalid- | sconosciut- | inesistent- | non esiste | non trovat- | non valid- | nessun |
-        nessuna | onbekend- | bestaat niet | niet gevonden | ongeldig- | niet bekend | nieznan- | nie istnieje |
-        nie znaleziono | nie znalezion- | nie ma | brak | nieprawidlow- | nieistniej- | neexistuj- | neznam- |
-        nenalezen- | neplatn- | не найден- | не существует | неизвестн- | нет такого | нет такой | несуществующ- |
-        неверн- | отсутствует | не зарегистр- | не знайден- | не існує | невідом- | bulunamadi | bulunmamakta- |
-        bulunmuyor | yok | gecersiz | bilinmeyen | mevcut degil | tanimsiz | nem letezik | nem letezo |
-        ismeretlen | nem talalhato | necunoscut- | nu exista | okand- | finns inte | finns ej | ogiltig- |
-        ukendt | ukjent | findes ikke | finnes ikke | eksisterer ikke | tuntematon | ei ole olemassa | ei loydy |
-        άγνωστος | αγνωστος | δεν υπαρχει | 存在しません | 存在しない | 存在致しません | 見つかりません | 不明 |
-        無効 | ありません | 不存在 | 未找到 | 找不到 | 无此 | 查无 | 無此 | 无效 | 未知 | 不正确 | 존재하지 |
-        없는 | 없습니다 | 알 수 없 | 찾을 수 없
-        """,
+        undefined | not defined | not registered | unregistered | unassigned | not in our | not on this | not on our |
+        does not match any | not a local | not local | incorrect | wrong | mistyped | misspelled | unroutable |
+        unrouteable | no one here | nobody | there is no | there s no | not have | doesn t have | not setup |
+        not set up | unbekannt- | existiert | nicht bekannt | nicht gefunden | nicht vorhanden | nicht verfugbar |
+        gibt es nicht | gibts nicht | ungultig- | ungueltig- | falsche | inconnu- | n existe | n existent |
+        inexistant- | introuvable- | invalide- | desconocid- | no existe | no encontrad- | inexistente | no valid- |
+        incorrect- | no se encuentra | desconhecid- | nao existe | nao encontrad- | nao existent- | invalid- |
+        sconosciut- | inesistent- | non esiste | non trovat- | non valid- | nessun | nessuna | onbekend- |
+        bestaat niet | niet gevonden | ongeldig- | niet bekend | nieznan- | nie istnieje | nie znaleziono |
+        nie znalezion- | nie ma | brak | nieprawidlow- | nieistniej- | neexistuj- | neznam- | nenalezen- | neplatn- |
+        не найден- | не существует | неизвестн- | нет такого | нет такой | несуществующ- | неверн- | отсутствует |
+        не зарегистр- | не знайден- | не існує | невідом- | bulunamadi | bulunmamakta- | bulunmuyor | yok | gecersiz |
+        bilinmeyen | mevcut degil | tanimsiz | nem letezik | nem letezo | ismeretlen | nem talalhato | necunoscut- |
+        nu exista | okand- | finns inte | finns ej | ogiltig- | ukendt | ukjent | findes ikke | finnes ikke |
+        eksisterer ikke | tuntematon | ei ole olemassa | ei loydy | άγνωστος | αγνωστος | δεν υπαρχει | 存在しません |
+        存在しない | 存在致しません | 見つかりません | 不明 | 無効 | ありません | 不存在 | 未找到 | 找不到 | 无此 |
+        查无 | 無此 | 无效 | 未知 | 不正确 | 존재하지 | 없는 | 없습니다 | 알 수 없 | 찾을 수 없
+    """,
     "shut": """
         bloccat- | expirad- | blocked due to inactivity | gelost | vervallen | wygas- | disabled | inactive |
         suspended | closed | locked | frozen | dormant | expired | deactivated | de activated | terminated |
         canceled | cancelled | discontinued | deleted | removed | retired | abandoned | archived | no longer |
         not active | not activated | isn t active | not enabled | not in use | unused | decommissioned | revoked |
-        desactive- | suspendu- | ferme | fermee | supprime- | cloture- | resilie- | inactif | inactive- |
-        gesperrt- | deaktiviert- | geloscht | geloescht | geschlossen | stillgelegt | inaktiv | abgelaufen |
-        nicht mehr | desactivad- | deshabilitad- | suspendid- | cancelad- | inactiv- | bloquead- | dado de baja |
-        desativad- | inativ- | encerrad- | suspens- | disattivat- | sospes- | chius- | disabilitat- | scadut- |
-        geblokkeerd | opgeheven | gedeactiveerd | inactief | niet meer | zablokowan- | nieaktywn- | zawieszon- |
-        usuniet- | zablokovan- | zrusen- | neaktivn- | deaktivovan- | заблокирован- | отключен- | отключён- |
-        неактивн- | удален- | удалён- | закрыт- | kapali | kapatilmis | askiya | devre disi | letiltva |
-        megszunt | dezactivat | inactivat | avstangd | stangt | nedlagt | suljettu | 停止 | 凍結 | 削除 | 解約 |
-        停用 | 冻结 | 禁用 | 已停 | 锁定 | 注销 | 정지 | 휴면 | 비활성 | 탈퇴
-        """,
+        desactive- | suspendu- | ferme | fermee | supprime- | cloture- | resilie- | inactif | inactive- | gesperrt- |
+        deaktiviert- | geloscht | geloescht | geschlossen | stillgelegt | inaktiv | abgelaufen | nicht mehr |
+        desactivad- | deshabilitad- | suspendid- | cancelad- | inactiv- | bloquead- | dado de baja | desativad- |
+        inativ- | encerrad- | suspens- | disattivat- | sospes- | chius- | disabilitat- | scadut- | geblokkeerd |
+        opgeheven | gedeactiveerd | inactief | niet meer | zablokowan- | nieaktywn- | zawieszon- | usuniet- |
+        zablokovan- | zrusen- | neaktivn- | deaktivovan- | заблокирован- | отключен- | отключён- | неактивн- |
+        удален- | удалён- | закрыт- | kapali | kapatilmis | askiya | devre disi | letiltva | megszunt | dezactivat |
+        inactivat | avstangd | stangt | nedlagt | suljettu | 停止 | 凍結 | 削除 | 解約 | 停用 | 冻结 | 禁用 | 已停 |
+        锁定 | 注销 | 정지 | 휴면 | 비활성 | 탈퇴
+    """,
     "room": """
         room | quota | quotas | storage | space | disk | speicher | speicherplatz | platz | espace | espacio |
-        espaco | spazio | ruimte | miejsce | misto | место | kota | kotasi | tarhely | spatiu | 容量 | 空间 |
-        空間 | 용량
-        """,
+        espaco | spazio | ruimte | miejsce | misto | место | kota | kotasi | tarhely | spatiu | 容量 | 空间 | 空間 |
+        용량
+    """,
     "full": """
         run out | can take no more | no more mail | no more room | full | overfull | over quota | overquota |
         exceeded its | exceed- | over its | overdrawn | exhausted | used up | out of | no space | no more space |
@@ -82,17 +80,17 @@ LISTED: Final = {
         depasse- | llen- | sin espacio | superad- | excedid- | excedeu | agotad- | chei- | lotad- | ultrapass- |
         esgotad- | piena | pieno | pien- | superat- | esaurit- | vol | overschreden | pelna | pelny | pelne |
         przepeln- | przekroczon- | zaplnen- | plna | plny | prekrocen- | переполнен- | превышен- | заполнен- |
-        переповнен- | dolu | dolmus | asildi | asilmis | megtelt | betelt | plina | depasit- | fullt | fuld |
-        taynna | 満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족
-        """,
+        переповнен- | dolu | dolmus | asildi | asilmis | megtelt | betelt | plina | depasit- | fullt | fuld | taynna |
+        満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족
+    """,
     "flow": """
         connects | parallel | simultaneous | connections | connection | sessions | session | messages | mails |
-        emails | mail | email | message | rate | requests | deliveries | volume | traffic | recipients per |
-        rcpts | verbindung- | nachrichten | connexion- | courriel- | mensaje- | correo- | conexion- | conexoe- |
-        mensagen- | messagg- | connession- | berichten | verbinding- | wiadomosci | polacz- | zprav | spojeni |
-        сообщений | писем | соединен- | подключен- | mesaj- | baglanti- | uzenet | kapcsolat- | anslutning- |
-        接続 | 送信数 | 通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송
-        """,
+        emails | mail | email | message | rate | requests | deliveries | volume | traffic | recipients per | rcpts |
+        verbindung- | nachrichten | connexion- | courriel- | mensaje- | correo- | conexion- | conexoe- | mensagen- |
+        messagg- | connession- | berichten | verbinding- | wiadomosci | polacz- | zprav | spojeni | сообщений |
+        писем | соединен- | подключен- | mesaj- | baglanti- | uzenet | kapcsolat- | anslutning- | 接続 | 送信数 |
+        通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송
+    """,
     "much": """
         too frequent | faster than | are permitted | per hour | per day | a day | an hour | reached | too many |
         too much | too often | too frequent- | too fast | too quick- | too rapid- | excessive | excess of |
@@ -100,10 +98,10 @@ LISTED: Final = {
         max number | over limit | over the limit | reached the limit | has reached | rate exceeded | rate limit- |
         ratelimit- | limited | slow down | slowdown | throttl- | zu viele | zu haufig | zu schnell | trop de |
         demasiad- | limite de | limite d | limite alcanzad- | limite exced- | excesso de | exceso de | muitas |
-        muitos | troppi | troppe | te veel | zbyt wiele | zbyt duzo | za duzo | prilis mnoho | слишком |
-        превышен- | лимит | cok fazla | tul sok | for manga | for mange | prea multe | 過多 | 过多 | 过快 | 超过 |
-        超過 | 上限 | 制限 | 頻繁 | 频繁 | 초과 | 제한
-        """,
+        muitos | troppi | troppe | te veel | zbyt wiele | zbyt duzo | za duzo | prilis mnoho | слишком | превышен- |
+        лимит | cok fazla | tul sok | for manga | for mange | prea multe | 過多 | 过多 | 过快 | 超过 | 超過 | 上限 |
+        制限 | 頻繁 | 频繁 | 초과 | 제한
+    """,
     "host": """
         ip | ips | ipv4 | ipv6 | ip address | ip addresses | ip adresse | ip range | ip block | your address |
         your host | your server | your mail server | your mailserver | your network | your isp | your domain |
@@ -112,91 +110,90 @@ LISTED: Final = {
         direccion ip | endereco ip | indirizzo ip | adres ip | ip adres | ip adresiniz | ip adresi | ip адрес- |
         ihr server | ihr mailserver | votre serveur | su servidor | seu servidor | host | ip地址 | ipアドレス |
         发信ip | アクセス元 | 아이피
-        """,
+    """,
     "barred": """
         blacklist- | blocklist- | blocklisted | black list- | block list | block listed | blocked | blocking |
         banned | listed | barred | not welcome | denylist- | abuse | abusive | spamming | spam source |
         bad reputation | dynamic | dialup | dial up | residential | dnsbl | rbl | rbls | dnsrbl | spamtrap- |
         spamhaus | reputation | quarantined | sperrliste | gesperrt- | blockiert- | schwarze liste | blackliste |
-        liste noire | bloque | bloquee | bloqueada | bloqueado | lista negra | lista nera | bloccat- |
-        geblokkeerd | zwarte lijst | zablokowan- | czarn- | blokovan- | zablokovan- | чёрн- | черн- |
-        заблокирован- | блокирован- | kara liste- | engellen- | tiltolista- | letiltva | sparrad |
-        blokeret | 黑名单 | 黑名單 | ブラックリスト | 拒否 | 封禁 | 封锁 | 차단
-        """,
+        liste noire | bloque | bloquee | bloqueada | bloqueado | lista negra | lista nera | bloccat- | geblokkeerd |
+        zwarte lijst | zablokowan- | czarn- | blokovan- | zablokovan- | чёрн- | черн- | заблокирован- | блокирован- |
+        kara liste- | engellen- | tiltolista- | letiltva | sparrad | blokeret | 黑名单 | 黑名單 | ブラックリスト |
+        拒否 | 封禁 | 封锁 | 차단
+    """,
     "text": """
-        message | messages | mail | mails | email | emails | e mail | content | contents | body | subject |
-        header | headers | attachment | attachments | file | url | urls | link | links | html | mime | nachricht |
-        inhalt | anhang | betreff | contenu | piece jointe | courrier | mensaje | contenido | adjunt- | mensagem |
-        conteudo | anexo | messaggio | contenuto | allegat- | bericht | inhoud | bijlage | wiadomosc | tresc |
-        zalacznik- | zprava | obsah | priloh- | сообщени- | письм- | содержа- | вложен- | повідомлен- | лист |
-        ileti- | icerik- | uzenet | tartalm- | mesajul | meddelande- | besked- | viesti- | メール | 本文 | 添付 |
-        内容 | 邮件 | 郵件 | 信件 | 메일 | 첨부
-        """,
+        message | messages | mail | mails | email | emails | e mail | content | contents | body | subject | header |
+        headers | attachment | attachments | file | url | urls | link | links | html | mime | nachricht | inhalt |
+        anhang | betreff | contenu | piece jointe | courrier | mensaje | contenido | adjunt- | mensagem | conteudo |
+        anexo | messaggio | contenuto | allegat- | bericht | inhoud | bijlage | wiadomosc | tresc | zalacznik- |
+        zprava | obsah | priloh- | сообщени- | письм- | содержа- | вложен- | повідомлен- | лист | ileti- | icerik- |
+        uzenet | tartalm- | mesajul | meddelande- | besked- | viesti- | メール | 本文 | 添付 | 内容 | 邮件 | 郵件 |
+        信件 | 메일 | 첨부
+    """,
     "dirty": """
         advertis- | advertising | advertisement | unsolicited | commercial | rubbish | werbung | publicite |
         publicidad | pubblicita | reclama | spam | spams | spammy | junk | virus | viruses | malware | trojan |
-        phishing | scam | suspicious | suspect | unacceptable | objectionable | inappropriate | offensive |
-        banned | forbidden | malicious | unsafe | dangerous | infected | filtered | bulk | ube | uce |
-        disallowed | prohibited | unwanted | unerwunscht- | unerwuenscht- | verdacht- | spamverdacht |
-        indesirable- | suspect- | no deseado | nao solicitad- | indesejad- | indesiderat- | sospechos- |
-        suspeit- | sospett- | ongewenst- | niechcian- | podejrzan- | nevyzadan- | podezrel- | спам | спама |
-        спамом | вирус- | подозр- | нежелательн- | istenmeyen | kereteletlen | keretlen | skrappost | roskapost- |
-        垃圾 | 病毒 | 迷惑 | ウイルス | スパム | 스팸 | 바이러스
-        """,
+        phishing | scam | suspicious | suspect | unacceptable | objectionable | inappropriate | offensive | banned |
+        forbidden | malicious | unsafe | dangerous | infected | filtered | bulk | ube | uce | disallowed |
+        prohibited | unwanted | unerwunscht- | unerwuenscht- | verdacht- | spamverdacht | indesirable- | suspect- |
+        no deseado | nao solicitad- | indesejad- | indesiderat- | sospechos- | suspeit- | sospett- | ongewenst- |
+        niechcian- | podejrzan- | nevyzadan- | podezrel- | спам | спама | спамом | вирус- | подозр- | нежелательн- |
+        istenmeyen | kereteletlen | keretlen | skrappost | roskapost- | 垃圾 | 病毒 | 迷惑 | ウイルス | スパム |
+        스팸 | 바이러스
+    """,
     "sender": """
         mailfrom | sender | senders | sender s | from address | return path | reverse path | originator |
         sender address | sender s address | from domain | absender- | expediteur- | emetteur- | remitente- |
-        remetente- | mittente- | afzender- | nadawc- | odesilatel- | отправител- | gonderen- | gonderici- |
-        felado- | expeditor- | avsandar- | afsender- | avsender- | lahettaja- | 送信者 | 送信元 | 发件人 |
-        寄件者 | 发信人 | 发件域 | 발신자 | 발송자
-        """,
+        remetente- | mittente- | afzender- | nadawc- | odesilatel- | отправител- | gonderen- | gonderici- | felado- |
+        expeditor- | avsandar- | afsender- | avsender- | lahettaja- | 送信者 | 送信元 | 发件人 | 寄件者 | 发信人 |
+        发件域 | 발신자 | 발송자
+    """,
     "refused": """
         rejected | refused | denied | not allowed | not permitted | not accepted | not authori- | unauthori- |
         forbidden | unverified | not verified | verification failed | verify failed | abgelehnt | abgewiesen |
         nicht erlaubt | verweigert | refuse | refusee | rejete- | interdit- | non autorise- | rechazad- |
         no autorizad- | denegad- | no permitid- | rejeitad- | recusad- | nao autorizad- | nao permitid- | negad- |
         rifiutat- | respint- | non autorizzat- | non consentit- | geweigerd | niet toegestaan | odrzucon- |
-        niedozwolon- | odmitnut- | zamitnut- | отклон- | запрещ- | отказ- | reddedildi | izin verilmi- |
-        elutasit- | respins | nekad | avvisad | afvist | 拒绝 | 拒絕 | 拒否 | 許可されて | 거부
-        """,
+        niedozwolon- | odmitnut- | zamitnut- | отклон- | запрещ- | отказ- | reddedildi | izin verilmi- | elutasit- |
+        respins | nekad | avvisad | afvist | 拒绝 | 拒絕 | 拒否 | 許可されて | 거부
+    """,
     "from": """
         mail from | mailfrom | header from | from header | envelope from | return path
-        """,
+    """,
     "amiss": """
         mismatch- | not match | doesn t match | does not match | neither | verif- | failed | differs
-        """,
+    """,
     "zone": """
         domain | domains | domain name | mail domain | host | host name | hostname | domaine | dominio | domena |
         domeny | domein | домен | домена | doman | domenet | alan adi | 域名 | ドメイン | 도메인
-        """,
+    """,
     "measure": """
         mb | mbyte | mbytes | megabyte | megabytes | kb | kbytes | kilobytes | mib | octets
-        """,
+    """,
     "proof": """
-        spf | dkim | dmarc | dmarc1 | openspf | senderid | ptr | ptrs | rdns | fcrdns | reverse dns |
-        reverse lookup | reverse record | reverse name | reverse hostname | reverse resolution |
-        forward confirmed | unauthenticated | inverse dns | dns inverso | dns reverso | reverso |
-        resolution inverse | обратн- | 逆引き
-        """,
+        spf | dkim | dmarc | dmarc1 | openspf | senderid | ptr | ptrs | rdns | fcrdns | reverse dns | reverse lookup |
+        reverse record | reverse name | reverse hostname | reverse resolution | forward confirmed | unauthenticated |
+        inverse dns | dns inverso | dns reverso | reverso | resolution inverse | обратн- | 逆引き
+    """,
     "resolver": """
-        dns | mx | nameserver | nameservers | name server | name service | mail exchanger | mx record |
-        mx records | mx host | nxdomain | servfail | a record
-        """,
+        dns | mx | nameserver | nameservers | name server | name service | mail exchanger | mx record | mx records |
+        mx host | nxdomain | servfail | a record
+    """,
     "broken": """
         fail | fails | failed | failure | error | errors | timeout | timed out | problem | no | none | missing |
         cannot | not found | unable | without | unavailable | lookup | unresolvable | temporary | temporarily
-        """,
+    """,
     "tls": """
         tls | ssl | tlsv1 | starttls | dane | certificate | mta sts | requiretls | cipher | ciphers | handshake
-        """,
+    """,
     "big": """
         too big | too large | too long | oversize | oversized | exceeds the size | exceeds size | size limit |
-        maximum size | max size | size exceed- | larger than | bigger than | zu gross | zu gros |
-        trop volumineu- | trop gros | trop grand | taille maximale | taille limite | demasiado grande |
+        maximum size | max size | size exceed- | larger than | bigger than | zu gross | zu gros | trop volumineu- |
+        trop gros | trop grand | trop important- | taille maximale | taille limite | demasiado grande |
         tamano maximo | muito grande | tamanho maximo | troppo grande | dimensione massima | te groot | za duza |
-        za duzy | prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 |
-        過大 | 大きすぎ | サイズ | 너무 큽
-        """,
+        za duzy | prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 | 過大 |
+        大きすぎ | サイズ | 너무 큽
+    """,
 }
 """The words of each mark, `|` between them."""
 
