@@ -6,6 +6,7 @@ also serves as the cursor of the feed.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NewType
 
 from postroad.model.clock import Instant
@@ -37,11 +38,16 @@ def _base32(number: int, pairs: int) -> str:
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(10 * (pairs - 1), -1, -10)])
 
 
+@lru_cache(64)
+def _stamp(at_ms: int) -> str:
+    return _base32(at_ms & 0xFFFF_FFFF_FFFF, 5)
+
+
 def mint(prefix: str, at: Instant, entropy: bytes) -> str:
     """Return a new identifier such as `msg_01k…`; `entropy` is 10 random octets."""
     if len(entropy) != ENTROPY_OCTETS:
         raise ValueError("an identifier takes ten octets of entropy")
-    return f"{prefix}_{_base32((at // 1000 & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(entropy, 'big'), 13)}"
+    return f"{prefix}_{_stamp(at // 1000)}{_base32(int.from_bytes(entropy, 'big'), 8)}"
 
 
 def minted_at(identifier: str) -> Instant:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from postroad.model.errors import Unavailable
 from postroad.store import engines
 from postroad.store.seat import Seat
-from postroad.store.work import Work, fail, resolve, run_group
+from postroad.store.work import Then, Work, fail, resolve, run_group
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -157,14 +157,20 @@ class Database:
         return await self.submit_each(function, item, patient=patient, lazy=lazy)
 
     def submit_each(
-        self, function: UnitOfMany[Item, T], item: Item, *, patient: bool = False, lazy: bool = False
+        self,
+        function: UnitOfMany[Item, T],
+        item: Item,
+        *,
+        then: Then[T] | None = None,
+        patient: bool = False,
+        lazy: bool = False,
     ) -> asyncio.Future[T]:
-        """Do as `write_each` does, for callers that must learn the outcome even when whoever waits is cancelled.
+        """Do as `write_each` does, and tell `then` the outcome, even when whoever waits for the future is cancelled.
 
         Raises:
             Unavailable: the store takes no more units now.
         """
-        return self._submit(function, item, gathered=True, patient=patient, lazy=lazy)
+        return self._submit(function, item, gathered=True, patient=patient, lazy=lazy, then=then)
 
     async def read(self, function: Unit[T]) -> T:
         """Run `function` in a read transaction."""
@@ -203,7 +209,14 @@ class Database:
             self._lock_descriptor = None
 
     def _submit(
-        self, function: Callable[..., Any], item: Any, *, gathered: bool, patient: bool, lazy: bool = False
+        self,
+        function: Callable[..., Any],
+        item: Any,
+        *,
+        gathered: bool,
+        patient: bool,
+        lazy: bool = False,
+        then: Then[Any] | None = None,
     ) -> asyncio.Future[Any]:
         state = self._state
         if state.broken or state.closing or (not patient and time.monotonic() < state.away_until):
@@ -211,7 +224,7 @@ class Database:
         if not patient and state.pending >= self._backlog:
             raise Unavailable("overloaded", "The store is behind; nothing was stored.", retry_after_s=1)
         loop = asyncio.get_running_loop()
-        work = Work(function, item, gathered, patient, loop.create_future(), loop)
+        work = Work(function, item, gathered, patient, loop.create_future(), loop, then)
         with state.counting:
             state.pending += 1
         if not lazy:

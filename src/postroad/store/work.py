@@ -7,12 +7,18 @@ unit.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
+import structlog
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from postroad.store import bulk, engines
+
+_log = structlog.get_logger("postroad.store")
+_T = TypeVar("_T")
+Then: TypeAlias = Callable[[_T | None, BaseException | None], None]
+"""Is told the outcome of a unit, or its error, on the loop of whoever submitted it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +31,8 @@ class Work:
     patient: bool
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop
+    then: "Then[Any] | None" = None
+    """Told before the future is resolved, and even when whoever waited for that has gone away."""
     outcome: Any = None
     error: BaseException | None = None
 
@@ -76,9 +84,18 @@ def fail(works: list[Work], error: BaseException) -> None:
 def resolve(works: list[Work]) -> None:
     """Tell those who wait; call it on their loop."""
     for work in works:
+        if work.then is not None:
+            _tell(work, work.then)
         if work.future.done():
             continue  # whoever waited has gone away; the work is done all the same
         if work.error is not None:
             work.future.set_exception(work.error)
         else:
             work.future.set_result(work.outcome)
+
+
+def _tell(work: Work, then: Then[Any]) -> None:
+    try:
+        then(work.outcome if work.error is None else None, work.error)
+    except Exception:  # noqa: BLE001 - a bug of one must not keep the outcomes of others from them
+        _log.exception("unit_not_told")

@@ -5,13 +5,15 @@ long and survives systems that change the case of local parts. Without the key n
 With `u` in front it is the address to which a reader writes to unsubscribe; neither can be turned into the other.
 """
 
-import base64
 import hmac
 import re
 from enum import StrEnum
 from typing import Final
 
 _MAC_OCTETS: Final = 10
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"  # base 32 of RFC 4648 §6, in lower case
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_SHIFTS: Final = tuple(range(8 * _MAC_OCTETS - 10, -1, -10))
 _LOCAL = re.compile(r"([bu])\+([0-9a-hjkmnp-tv-z]{26})\.([a-z2-7]{16})")
 _ID = re.compile(r"dlv_([0-9a-hjkmnp-tv-z]{26})")
 
@@ -62,4 +64,5 @@ def read_any(local: str, key: bytes) -> tuple[Purpose, str] | None:
 
 def _mac(identifier: str, key: bytes, purpose: Purpose) -> str:
     digest = hmac.digest(key, _SALTS[purpose] + identifier.encode(), "sha256")
-    return base64.b32encode(digest[:_MAC_OCTETS]).decode().lower()
+    number = int.from_bytes(digest[:_MAC_OCTETS], "big")
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -4,6 +4,7 @@ import asyncio
 import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -203,24 +204,26 @@ class Intake:
         acceptance = Acceptance(caller.project.id, self._clock.now(), new, render, status, idempotency, hold)
         if self._hands is not None and hold is not None:
             self._hands.foresee(new, acceptance.at, hold)
+        ended = partial(self._end_offer, acceptance, count)
         try:
-            future = self._database.submit_each(accept, acceptance)
-        except Unavailable:
-            self._end_offer(acceptance, count, None)
+            future = self._database.submit_each(accept, acceptance, then=ended)
+        except Unavailable as error:
+            ended(None, error)
             raise
-        future.add_done_callback(lambda done: self._end_offer(acceptance, count, done))
-        return await asyncio.shield(future)  # who waits may go away; what was accepted goes on all the same
+        answer: Answer = await future  # who waits may go away; what was accepted goes on all the same
+        return answer
 
-    def _end_offer(self, acceptance: Acceptance, count: int, done: "asyncio.Future[Answer] | None") -> None:
+    def _end_offer(
+        self, acceptance: Acceptance, count: int, answer: Answer | None, _error: BaseException | None
+    ) -> None:
         """Take in hand what the commit leased, and wake those who care for the rest of it."""
-        answer = None if done is None or done.cancelled() or done.exception() is not None else done.result()
         leases = () if answer is None else answer.leases
         if self._hands is not None and acceptance.hold is not None:
             self._hands.taken(count, leases, acceptance.messages)
         if answer is not None and not answer.replayed:
             self._told.ring()
             if len(leases) < count:
-                self._due.ring_everywhere()
+                self._due.ring()
 
     def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
         if self._hands is None or caller.project.paused_at is not None:

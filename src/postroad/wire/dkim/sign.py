@@ -9,6 +9,7 @@ gives the same octets again (Ed25519 and RSA PKCS #1 v1.5 signatures do not depe
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from postroad.wire.dkim.canonical import relaxed_body, relaxed_field
@@ -90,7 +91,7 @@ def sign(
     return b"".join(signatures)
 
 
-def _select(present: dict[bytes, list[bytes]]) -> tuple[list[str], list[bytes]]:
+def _select(present: dict[bytes, list[bytes]]) -> tuple[tuple[str, ...], list[bytes]]:
     """Choose what to sign: the names for `h=`, and the canonical fields in that order.
 
     Of several fields with one name the last is taken first (RFC 6376 §5.4.2). A name with no field left stands for the
@@ -109,11 +110,12 @@ def _select(present: dict[bytes, list[bytes]]) -> tuple[list[str], list[bytes]]:
         if found is not None:
             chosen.extend(reversed(found))
             names.extend([name] * len(found))
-    return names, chosen
+    return tuple(names), chosen
 
 
-def _folded_names(names: list[str]) -> str:
-    """Write `h=` over as many lines as it takes."""
+@lru_cache(256)
+def _folded_names(names: tuple[str, ...]) -> str:
+    """Write `h=` over as many lines as it takes; most messages of a sender have the same fields."""
     lines: list[str] = []
     line = "h=" + names[0]
     for name in names[1:]:
