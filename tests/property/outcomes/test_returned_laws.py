@@ -25,6 +25,15 @@ SHAPES = [
     *("original message\n", "From: x\n", "\n", " ", "(", "<!--", "<style", "<a", "&amp;", "--b\n", "=?utf-8?q?"),
     *("Final-Recipient: rfc822; a@b.example\nAction: failed\n\n", "Diagnostic-Code: smtp; 550 x\n y\n", "\\x{41}"),
     *("Feedback-Type: abuse\n", "(generated from ", "Message-ID: <a@b.example> ", "copy of the message ", "+2B", "ア"),
+    *(
+        '<a href="mailto:a@b.example',
+        "<a mailto:a@b.example>",
+        "mailbox ",
+        "full ",
+        "user unknown ",
+        "--b\nContent-Type: x\n",
+    ),
+    "Content-Type: message/rfc822\n\n",
 ]
 OCTETS = 60_000
 

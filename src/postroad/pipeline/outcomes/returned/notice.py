@@ -12,7 +12,8 @@ TEXT: Final = 32_768
 
 _ENDS = re.compile(r"message/|text/rfc822|text/x-rfc822")
 _BREAK = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?pre|hr)\b[^<>]*>", re.IGNORECASE)
-_MAILTO = re.compile(r"<a\b[^<>]{0,500}?mailto:([^\"'?<>\s]{3,320})[^<>]{0,500}>([^<]{0,320})", re.IGNORECASE)
+_LINK = re.compile(r"<a\b([^<>]{0,1000})>([^<]{0,320})", re.IGNORECASE)
+_MAILTO = re.compile(r"mailto:([^\"'?<>\s]{3,320})", re.IGNORECASE)
 _CELL = re.compile(r"</?t[dh]\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z!][^<>]*>")
 _SPACE = re.compile(r"[ \t\xa0]+")
@@ -42,14 +43,15 @@ def plain(markup: str) -> str:
     """Return the text of HTML as a person would read it, line by line; linear in its length."""
     for opening, closing in (("<!--", "-->"), ("<style", "</style>"), ("<script", "</script>"), ("<head", "</head>")):
         markup = _without(markup, opening, closing)
-    text = _BREAK.sub("\n", _MAILTO.sub(_with_address, markup.replace("\n", " ")))
+    text = _BREAK.sub("\n", _LINK.sub(_with_address, markup.replace("\n", " ")))
     text = html.unescape(_TAG.sub("", _CELL.sub(" ", text)))
     return _GAP.sub("\n\n", _SPACE.sub(" ", text)).strip()
 
 
 def _with_address(found: re.Match[str]) -> str:
     """Put the address behind the name of whom a link writes to, unless it is the name."""
-    return found[2] if found[1].lower() in found[2].lower() else f"{found[2]} ({found[1]})"
+    to = _MAILTO.search(found[1])
+    return found[2] if to is None or to[1].lower() in found[2].lower() else f"{found[2]} ({to[1]})"
 
 
 def _text(mail: Entity) -> str:
