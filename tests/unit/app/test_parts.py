@@ -1,5 +1,6 @@
 """The small parts of the composition root: routes, list headers, retention, metrics, logs."""
 
+import contextlib
 import io
 import json
 import logging
@@ -212,6 +213,18 @@ def test_a_log_that_no_person_reads_is_json_with_the_event_and_its_time(logged):
     entry = json.loads(line)
     assert (entry["event"], entry["level"], entry["delivery"]) == ("delivered", "info", "dlv_1")
     assert entry["timestamp"].endswith("Z")
+
+
+def test_a_full_disk_under_the_log_stops_nobody(logged, monkeypatch):
+    logged(lambda log: log.info("all is well"))
+    with open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stderr", full)
+        logs.configure(Settings())
+        log = structlog.get_logger("postroad.test.full")
+        for _ in range(1000):
+            log.warning("nobody will read this")
+        with contextlib.suppress(OSError):
+            full.close()
 
 
 def test_a_log_for_people_is_text(logged):
