@@ -301,6 +301,38 @@ async def test_a_lazy_unit_joins_the_next_transaction(database: Database) -> Non
     assert database.counters.transactions == before + 1
 
 
+async def test_who_asked_to_be_told_is_told_though_whoever_waited_has_gone(database: Database) -> None:
+    told: list[tuple[str | None, BaseException | None]] = []
+    async with Busy(database):
+        left = database.submit_each(put_each, "left", then=lambda *outcome: told.append(outcome))
+        left.cancel()
+    await database.write(lambda c: put(c, "after"))
+    assert told == [("left", None)]
+    assert names(database) == ["after", "left"]
+
+
+async def test_who_asked_to_be_told_hears_of_a_failure(database: Database) -> None:
+    def refuse(connection: Connection, given: list[str]) -> list[Refused]:
+        return [Refused("invalid_request", name) for name in given]
+
+    told: list[tuple[str | None, BaseException | None]] = []
+    with pytest.raises(Refused) as caught:
+        await database.submit_each(refuse, "no", then=lambda *outcome: told.append(outcome))
+    assert told == [(None, caught.value)]
+
+
+async def test_one_who_fails_when_told_keeps_nobody_from_their_outcome(database: Database) -> None:
+    def fail(*outcome: object) -> None:
+        raise ZeroDivisionError
+
+    async with Busy(database):
+        both = [
+            database.submit_each(put_each, "a", then=fail),
+            database.submit_each(put_each, "b"),
+        ]
+    assert await asyncio.gather(*both) == ["a", "b"]
+
+
 async def test_a_lazy_unit_that_stays_alone_is_written_all_the_same(database: Database) -> None:
     assert await asyncio.wait_for(database.write_each(put_each, "alone", lazy=True), 10) == "alone"
     assert names(database) == ["alone"]
