@@ -124,11 +124,12 @@ def survey(
     lines are not looked at before them.
     """
     limit = MOST_LINES if most is None else most
-    if connection.dialect.name == "postgresql":
-        known = heads or {}
-        rows = bulk.run(connection, _SURVEY_FROM_HEADS, (list(known), list(known.values()), beyond, beyond, limit))
-    else:
+    if connection.dialect.name == "sqlite":
         rows = bulk.run(connection, _SURVEY, (beyond, limit))
+    elif not heads:
+        rows = bulk.run(connection, _SURVEY_LATERAL, (beyond, limit))
+    else:
+        rows = bulk.run(connection, _SURVEY_FROM_HEADS, (list(heads), list(heads.values()), beyond, beyond, limit))
     return [Line(row[0], Instant(row[1])) for row in rows if row[1] is not None]
 
 
@@ -140,6 +141,14 @@ _SURVEY = (
     f"SELECT line, (SELECT min(d.next_at) FROM deliveries d WHERE d.{_DUE} AND d.line = found.line) "
     "FROM found WHERE line IS NOT NULL LIMIT ?"
 )
+_SURVEY_LATERAL = (
+    "WITH RECURSIVE found (line, first_at) AS (("  # noqa: S608 - texts of ours
+    f"SELECT d.line, d.next_at FROM deliveries d WHERE d.{_DUE} AND d.line > ? ORDER BY d.line, d.next_at LIMIT 1) "
+    "UNION ALL SELECT step.line, step.next_at FROM found, LATERAL (SELECT d.line, d.next_at FROM deliveries d "
+    f"WHERE d.{_DUE} AND d.line > found.line ORDER BY d.line, d.next_at LIMIT 1) AS step) "
+    "SELECT line, first_at FROM found LIMIT ?"
+)
+"""The same with one step for each line, as SQLite cannot."""
 _SURVEY_FROM_HEADS = (
     "WITH RECURSIVE known AS MATERIALIZED ("  # noqa: S608 - texts of ours
     "SELECT coalesce(array_agg(line ORDER BY line), '{}') AS names, array_agg(head ORDER BY line) AS heads "
