@@ -65,13 +65,19 @@ def send(
         "text": contents(text) if text is not None else None,
         "html": contents(html) if html is not None else None,
         "attachments": [_attachment(path) for path in attach or ()],
-        "raw": base64.b64encode(octets(raw)).decode() if raw else None,
+        "raw": base64.b64encode(_mail(raw)).decode() if raw else None,
         "tags": tag,
         "stream": stream,
         "send_at": point_in_time(send_at, clock_of(config)) if send_at else None,
     }
     given = {name: value for name, value in message.items() if value}
     tell(ask(config, "message.send", {"project": project, "message": given}), as_json=as_json)
+
+
+def _mail(path: Path) -> bytes:
+    """Return a mail with the line ends of the wire; in a file they are often those of the system."""
+    mail = octets(path)
+    return mail if b"\r" in mail else mail.replace(b"\n", b"\r\n")
 
 
 def _attachment(path: Path) -> Operation:

@@ -117,6 +117,8 @@ def parse(
         if len(octets) > header_octets:
             raise TooLargeError(f"The header is larger than {header_octets} octets.")
         if octets and not octets.endswith(b"\r\n"):
+            if b"\n\n" in octets:
+                raise RawMailError("The header has line ends that are not CRLF.")
             raise RawMailError("The header does not end in an empty line.")
         end = len(octets)
     fields: list[Field] = []

@@ -207,9 +207,19 @@ def test_a_raw_message_needs_no_other_sender(told):
     assert told("message.send", message={"to": ["bob@b.example"], "raw": raw})["id"].startswith("msg_")
 
 
-@pytest.mark.parametrize("raw", ["###", base64.b64encode(b"Subject: nobody\r\n\r\n").decode()])
-def test_a_raw_message_without_a_sender_is_refused(told, raw):
+@pytest.mark.parametrize(
+    ("octets", "sentence"),
+    [(b"Subject: nobody\r\n\r\n", "no From"), (b"From: a@x.example\n\nHi\n", "not CRLF"), (b"\xff", "empty line")],
+)
+def test_a_raw_message_that_is_none_is_refused_with_its_flaw(told, octets, sentence):
+    raw = base64.b64encode(octets).decode()
     refusal = refused(told, "message.send", message={"to": ["bob@b.example"], "raw": raw})
+    assert [flaw.pointer for flaw in refusal.flaws] == ["/raw"]
+    assert sentence in refusal.flaws[0].detail
+
+
+def test_a_raw_message_that_is_no_base64_needs_a_sender(told):
+    refusal = refused(told, "message.send", message={"to": ["bob@b.example"], "raw": "###"})
     assert [flaw.pointer for flaw in refusal.flaws] == ["/from"]
 
 

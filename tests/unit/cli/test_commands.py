@@ -162,6 +162,13 @@ def test_a_text_comes_from_standard_input(postroad, server, monkeypatch):
     assert server.asked[0][1]["message"]["text"] == "Hello"
 
 
+def test_a_raw_message_of_a_text_file_gets_the_line_ends_of_mail(postroad, server, tmp_path):
+    (tmp_path / "mail").write_bytes(b"From: a@x.example\n\nHi\n")
+    postroad("send", "--to", "b@y.example", "--raw", "mail")
+    sent = base64.b64decode(server.asked[0][1]["message"]["raw"])
+    assert sent == b"From: a@x.example\r\n\r\nHi\r\n"
+
+
 def test_a_raw_message_is_sent_as_it_is(postroad, server, tmp_path):
     (tmp_path / "mail").write_bytes(b"From: a@x.example\r\n\r\n")
     postroad("send", "--to", "b@y.example", "--raw", "mail")

@@ -178,6 +178,13 @@ def test_a_message_without_an_author_is_refused() -> None:
         prepared(b"Subject: a\r\n\r\n")
 
 
+def test_line_ends_of_a_text_file_are_named() -> None:
+    with pytest.raises(RawMailError, match="not CRLF"):
+        parse(b"From: a@x.example\n\nHi\n")
+    with pytest.raises(RawMailError, match="empty line"):
+        parse(b"From: a@x.example")
+
+
 def test_white_space_before_a_colon_is_refused() -> None:
     with pytest.raises(RawMailError, match="colon"):
         prepared(b"X-Thing : a\r\n" + RAW)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from postroad.app.administration.operation import Answer, OfProject, Operation, operation, project_of, read
+from postroad.model.errors import Refused
 from postroad.model.ids import KeyId
 from postroad.model.message import Mode
 from postroad.model.project import ApiKey, Caller, KeyScope, Project
@@ -36,7 +37,10 @@ async def send(house: "House", given: NewMail) -> Answer:
 def _with_author(message: dict[str, object]) -> dict[str, object]:
     """Return a message with the From of its raw octets as its sender, when it names none itself.
 
-    What cannot be read stays as it is: intake says then what is wrong with it.
+    What is no base64 stays as it is: intake says then what is wrong with it.
+
+    Raises:
+        Refused: the octets are no mail; the sentence says why.
     """
     raw = message.get("raw")
     if "from" in message or not isinstance(raw, str):
@@ -44,6 +48,8 @@ def _with_author(message: dict[str, object]) -> dict[str, object]:
     try:
         octets = base64.b64decode(raw.encode("ascii"), validate=True)
         prepared = parse.prepare(parse.parse(octets), date=b"", message_id="<unused@invalid>")
+    except parse.RawMailError as problem:
+        raise Refused.field("/raw", str(problem), code="invalid_raw") from problem
     except (binascii.Error, ValueError):
         return message
     return {**message, "from": prepared.author.address}
