@@ -78,7 +78,7 @@ _VACATION: Final = (
 _GENERAL: Final = listed(
     """
     automated response | automatic response | automated reply | automatic reply | auto-generated reply |
-    this is an automated message | automatically generated | please do not reply | we have received your |
+    this is an automated message | automatically generated | we have received your |
     your ticket | ticket has been created | this mailbox is not monitored |
     your request has been received | ticket number | case number | thank you for contacting |
     automatische antwort | automatisch generiert | réponse automatique | respuesta automática | 自动回复

@@ -19,7 +19,8 @@ APART_BACKWARDS: Final = 30
 _THING, _STATE, _OTHER = range(3)
 
 _MAILBOX: Final = (
-    r"mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|mailkonto|speicher|bo[iî]te|messagerie|"
+    r"mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|mailkonto|speicher|"
+    r"bo[iî]te|messagerie|"
     r"buz[oó]n|bandeja|casilla|casella|caixa|correio|postvak|brievenbus|skrzynk|schránk|postafiók|postaláda|"
     r"căsuț|casuta|posta kutu|gelen kutu|ящик|скриньк|inkorg|brevlåd|postlåd|postkass|indbakke|innboks|"
     r"postilaatikko|γραμματοκιβώτιο|メールボックス|受信箱|受信トレイ|邮箱|信箱|郵箱|收件箱|메일함|메일박스|편지함|"
@@ -48,8 +49,15 @@ _MESSAGE: Final = (
 _ABSENT: Final = (
     r"(?:does|do|did)(?: not|n't) (?:currently )?exist|not (?:a )?(?:found|valid|recogni[sz]ed|known|registered)|"
     r"unknown|invalid\b|no longer exist|non-?exist|(?:can ?not|could ?n[o']t|could not) be found|incorrect|misspel|"
-    r"not (?:listed|present)|no aparece|no figura|ne figure pas|n'apparaît pas|non (?:è )?(?:presente|elencat|compar)|"
+    r"not (?:listed|present)|no aparece|no figura|ne figure pas|n'apparaît pas|non (?:è )?(?:presente|"
+    r"elencat|compar)|"
     r"não (?:aparece|consta)|nicht (?:aufgeführt|verzeichnet|eingetragen)|niet vermeld|не значится|"
+    r"niet bestaat|niet langer bestaat|使われて(?:い|おり)ません|使用されて(?:い|おり)ません|ご利用いただけません|"
+    r"no (?:such|user|mailbox|recipient|account) (?:\w+ )?(?:here|known|by|with|of)|"
+    r"kein(?:e[nrm]?)? (?:solche[rns]? )?(?="
+    r"benutzer|empfänger|postfach|konto|adresse)|aucun (?:utilisateur|compte|destinataire)|ningún (?:usuario|buzón)|"
+    r"nessun (?:utente|account|destinatario)|nenhum (?:usuário|destinatário)|geen (?:gebruiker|postvak|ontvanger)|"
+    r"nie ma (?:takiego|takiej)|nincs ilyen|nu există|böyle bir|yoktur|không có|"
     r"unbekannt|existier\w* nicht|nicht (?:mehr )?(?:gefunden|existier|vorhanden|bekannt)|gibt es (?:hier )?nicht|"
     r"ungültig|ungueltig|n'existe|n existe|inexistant|inconnu|introuvable|invalide|erroné|"
     r"no existe|inexistente|desconocid|no (?:se )?(?:ha )?(?:sido )?(?:encontr|reconoc)|no (?:es )?válid|inválid|"
@@ -78,6 +86,10 @@ _CLOSED: Final = (
     r"退会|停用|禁用|冻结|凍結|注销|已关闭|정지|휴면|비활성|탈퇴|해지|vô hiệu|tạm khóa"
 )
 _FULL: Final = (
+    r"reach(?:ed|es)? (?:its|the|his|her|their) (?:\w+ )?(?:limit|quota|maximum|capacity)|(?:limit|grenze|quota) "
+    r"(?:ist |wurde )?erreicht|a atteint (?:sa|son|la)|ha alcanzado|ha raggiunto|(?:foi )?atingi|"
+    r"limiet (?:is )?bereikt|"
+    r"przekroczy|osiągn|dosáhl|elérte|atins|limitine ulaş|sınırına|достиг|上限|制限を|限界|达到|達到|한도|"
     r"\bfull\b|exceed|over (?:its |the |his |her )?(?:limit|quota|allocat|size)|no (?:more )?space|"
     r"out of (?:disk|space|storage)|\bvoll\b|überfüllt|ueberfuellt|"
     r"erschöpft|überschritten|plein\b|pleine\b|saturé|dépass|\bllen[oa]\b|"
@@ -95,7 +107,8 @@ _LARGE: Final = (
 )
 _UNWANTED: Final = (
     r"\bspam(?!haus|cop|assassin)|junk|unsolicited|unerwünscht|indésirable|\bvirus|malware|phishing|no deseado|"
-    r"indesiderat|indesejad|ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|迷惑メール|スパム|ウイルス|"
+    r"indesiderat|indesejad|ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|"
+    r"迷惑メール|スパム|ウイルス|"
     r"垃圾邮件|垃圾郵件|病毒|스팸|바이러스"
 )
 _SUSPECTED: Final = (
@@ -106,12 +119,15 @@ _SUSPECTED: Final = (
 )
 _SERVER: Final = (
     r"server|host\b|connection|connect|network|mail ?exchanger|verbindung|netzwerk|serveur|connexion|réseau|servidor|"
-    r"conexi[oó]n|connessione|conexão|rede\b|verbinding|serwer|połączeni|spojení|kapcsolat|kiszolgáló|sunucu|bağlantı|"
+    r"conexi[oó]n|connessione|conexão|rede\b|verbinding|serwer|połączeni|spojení|kapcsolat|kiszolgáló|"
+    r"sunucu|bağlantı|"
     r"сервер|соединени|з'єднанн|anslutning|forbindelse|palvelin|サーバ|接続|服务器|伺服器|连接|連線|서버|연결"
 )
 _SILENT: Final = (
     r"timed? ?out|refused|unreachable|not (?:respond|reachable|available)|no (?:response|answer|route)|"
     r"(?:error on|failed to|could ?n[o']t|could not|can ?not|unable to) (?:connect|reach|destination|establish)|"
+    r"(?:abge(?:lehnt|brochen|wiesen)|verweigert|unterbrochen|refusée|interrompue|rifiutata|interrotta|geweigerd|"
+    r"odrzucone|odmítnuto|reddedildi|отклонено|разорвано|拒否|拒绝|거부)|"
     r"nicht (?:erreichbar|möglich|hergestellt)|antwortet nicht|nicht antwort|zeitüberschreitung|injoignable|"
     r"ne répond pas|échoué|inaccessible|no (?:responde|disponible)|rechazada|agotado|"
     r"non (?:risponde|raggiungibile|disponibile)|scaduto|não (?:responde|disponível)|recusada|esgotado|"
@@ -139,6 +155,14 @@ def _thought(things: str, states: str, others: str | None = None) -> Thought:
     return Thought(re.compile(things), re.compile(states), re.compile(others) if others else None)
 
 
+FULL: Final = _thought(
+    _MAILBOX,
+    _FULL,
+    r"message|nachricht|mensaje|messaggio|mensagem|bericht|wiadomoś|zpráv|üzenet|сообщени|письм|"
+    r"attachment|anhang|メッセージ|添付|邮件|郵件|메시지",
+)
+"""A mailbox that is full, and nothing of a message that is too large for it."""
+
 THOUGHTS: Final[dict[Class, Thought]] = {
     Class.MAILBOX_FULL: _thought(f"{_MAILBOX}|{_PERSON}", _FULL),
     Class.MESSAGE_TOO_LARGE: _thought(_MESSAGE, _LARGE),
@@ -153,15 +177,15 @@ THOUGHTS: Final[dict[Class, Thought]] = {
 
 def spoken(folded: str) -> Class | None:
     """Return the class of which a folded text has a thing and a state near each other."""
-    return next((cls for cls in THOUGHTS if thought(cls, folded)), None)
+    return next((cls for cls, thought in THOUGHTS.items() if near(thought, folded)), None)
 
 
-def thought(cls: Class, folded: str) -> bool:
-    """Tell whether a thing and a state of a class stand near each other, in time linear to the text.
+def near(thought: Thought, folded: str) -> bool:
+    """Tell whether a thing and its state stand near each other, in time linear to the text.
 
     Where others claim the state as well, only a thing before it counts: `unknown user in this domain`.
     """
-    things, states, others = THOUGHTS[cls]
+    things, states, others = thought
     marks = [(*found.span(), _STATE) for found in states.finditer(folded)]
     if not marks:
         return False

@@ -70,6 +70,20 @@ _DELAYED: Final = listed(
     задержан | отложена | 配信が遅れ | 配信遅延 | 遅延 | 延迟 | 延遲 | 지연
     """
 )
+_NOT_YET = re.compile(
+    r"not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|bisher nicht|pas encore|aún no|"
+    r"todavía no|non ancora|"
+    r"non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|"
+    r"ännu inte|endnu ikke|ennå ikke|ei ole vielä|まだ|尚未|还未|아직"
+)
+_GOES_ON = re.compile(
+    r"(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|reattempt)|further attempts|"
+    r"weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|nouvelles? tentatives?|"
+    r"poursuiv|reintent|"
+    r"seguir(?:á|emos|án) intent|ritent|riprov|ulteriori tentativi|continuar|tentar(?:á|emos) novamente|"
+    r"opnieuw|ponow|"
+    r"ponawia|kolejne próby|opakov|další pokus|újra|tekrar|повтор|再送|再試行|继续|重试|재시도|다시"
+)
 _NOT_DELAYED: Final = listed(
     """
     giving up | given up | gave up | not going to try again | permanent error | permanent fatal | has failed |
@@ -126,13 +140,17 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
 def given_up(subject: str, text: str) -> bool:
     """Tell whether a notice says that no more is tried, and nothing of a delay."""
     words = " ".join(f"{subject}\n{text[:4_000]}".lower().replace("’", "'").split())
-    return any(phrase in words for phrase in _GIVEN_UP) and not any(phrase in words for phrase in _DELAYED)
+    return any(phrase in words for phrase in _GIVEN_UP) and not _delays(words)
+
+
+def _delays(words: str) -> bool:
+    return any(phrase in words for phrase in _DELAYED) or bool(_NOT_YET.search(words) and _GOES_ON.search(words))
 
 
 def action_of(subject: str, text: str) -> ReportAction:
     """Return what a notice says became of the message."""
     words = " ".join(f"{subject}\n{text[:4_000]}".lower().replace("’", "'").split())
-    if any(phrase in words for phrase in _DELAYED) and not any(phrase in words for phrase in _NOT_DELAYED):
+    if _delays(words) and not any(phrase in words for phrase in _NOT_DELAYED):
         return ReportAction.DELAYED
     return ReportAction.DELIVERED if any(phrase in words for phrase in _DELIVERED) else ReportAction.FAILED
 

@@ -194,6 +194,16 @@ SAYINGS: Final = (
         ),
     ),
     Saying(
+        Class.UNREACHABLE,
+        listed(
+            """
+            connection refused | connection was refused | refused the connection | verbindung abgelehnt |
+            verbindung verweigert | verbindung wurde abgelehnt | connexion refusée | conexión rechazada |
+            connessione rifiutata | conexão recusada | verbinding geweigerd | в соединении отказано
+            """
+        ),
+    ),
+    Saying(
         Class.POLICY,
         listed(
             """
@@ -263,11 +273,19 @@ EXPIRY: Final = SAYINGS[-1].phrases
 """What says that somebody gave up after some time."""
 
 
+_EARLY: Final = {
+    Class.MAILBOX_FULL: concepts.FULL,
+    Class.BAD_DOMAIN: concepts.THOUGHTS[Class.BAD_DOMAIN],
+}
+"""Thoughts of which a later class has sentences that would take them for its own."""
+
+
 def spoken(folded: str) -> Class | None:
     """Return the class that a folded text speaks for."""
     for saying in SAYINGS:
         if any(phrase in folded for phrase in saying.phrases):
             return saying.cls
-        if saying.cls is Class.BAD_DOMAIN and concepts.thought(saying.cls, folded):
-            return saying.cls  # before the next class takes what "does not exist" for a person
+        early = _EARLY.get(saying.cls)
+        if early is not None and concepts.near(early, folded):
+            return saying.cls
     return concepts.spoken(folded)
