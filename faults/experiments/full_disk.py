@@ -1,4 +1,7 @@
-"""F4: the disk fills up: new mail is refused before it is full, what is there goes on, and the door opens by itself."""
+"""F4: the disk fills up: new mail is refused before it is full, what is there goes on, and the door opens by itself.
+
+The log has a volume of its own, which is full before the node starts: nothing of all this may need it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from peers.mta import mail_sink
 from peers.postroad import relaying
 
 _MIB = 1 << 20
+_PIECE = 64 << 10
 _SIZE = 768 * _MIB
 _RESERVE = 256 * _MIB
 _BACK_S = 60.0
@@ -28,14 +32,14 @@ _PROBE = b'{"from":"faults@faults.test","to":["probe@sink.test"],"subject":"?","
 
 
 @contextmanager
-def _tmpfs() -> Iterator[Path]:
+def _tmpfs(size: int = _SIZE) -> Iterator[Path]:
     if os.geteuid() != 0:
         raise Skipped("mounting a tmpfs needs root")
     with apart("full") as directory:
         place = directory / "disk"
         place.mkdir()
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={_SIZE},mode=0755", "tmpfs", str(place)], check=False
+            ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(place)], check=False
         )
         if done.returncode:
             raise Skipped("a tmpfs cannot be mounted here")
@@ -51,15 +55,19 @@ def _fill(place: Path, leave: int) -> Path:
     found = os.statvfs(place)
     size = found.f_bavail * found.f_frsize - leave
     with ballast.open("wb") as file:
-        for _ in range(max(0, size // _MIB)):
-            file.write(b"\0" * _MIB)
+        for _ in range(max(0, size // _PIECE)):
+            file.write(b"\0" * _PIECE)
     return ballast
 
 
 def run(options: Options) -> Outcome:
     """Fill the disk to below the reserve, then wholly; then give the space back. The control has no reserve."""
     reserve = 0 if options.control else _RESERVE
-    with _tmpfs() as place, mail_sink(Behaviour(seed=options.seed), directory=options.directory) as sink:
+    with (
+        _tmpfs() as place,
+        _tmpfs(_MIB) as logs,
+        mail_sink(Behaviour(seed=options.seed), directory=options.directory) as sink,
+    ):
         data = place / "data"
         data.mkdir(mode=0o750)
         settings = {
@@ -67,8 +75,12 @@ def run(options: Options) -> Outcome:
             **SETTINGS,
             "POSTROAD_DATA_DIRECTORY": str(data),
             "POSTROAD_LIMITS_MIN_FREE_DISK_OCTETS": str(reserve),
+            "POSTROAD_LOG_LEVEL": "debug",
         }
-        with stage(options, settings) as on:
+        with stage(options, settings, opened=False) as on:
+            (on.node.directory / "server.log").symlink_to(logs / "server.log")
+            _fill(logs, 0)
+            on.open()
             # mail that is under way when the disk fills must end, and be told of
             with Load(options, on, rate=60) as load:
                 time.sleep(2)
@@ -87,10 +99,12 @@ def run(options: Options) -> Outcome:
                 back = wait_for(lambda: len(load.acks()) > at_refusal + late, _BACK_S + 30)
                 back_s = time.monotonic() - freed
             marks = load.compare(sink.ledger)
+            found = os.statvfs(logs)
     marks += [
         none_of("OPEN", "the door stayed open below the reserve", [] if refused else ["not refused within 15 s"]),
         Mark("LATE", "answered 202 behind the first refusal", late, 0),
         Mark("MOVED", "deliveries that ended while new mail was refused", moved, 1, least=True),
+        Mark("LOGS", "blocks that were free on the volume of the log", found.f_bavail, 0),
         Mark("BACK", "seconds from free space to the next 202", round(back_s, 1) if back else 999, _BACK_S),
     ]
     facts: dict[str, float | str] = {
