@@ -109,11 +109,13 @@ def span_s(text: str) -> int:
 
 def contents(text: str) -> str:
     """Return a text as it is, from a file when it is `@FILE`, or from standard input when it is `-`."""
-    if text == "-":
-        return typer.get_text_stream("stdin").read()
-    if not text.startswith("@"):
-        return text
-    return octets(Path(text[1:])).decode(errors="replace")
+    try:
+        if text == "-":
+            return typer.get_text_stream("stdin").read()
+        return octets(Path(text[1:])).decode() if text.startswith("@") else text
+    except UnicodeDecodeError:
+        name = "Standard input" if text == "-" else text[1:]
+        raise UsageFlawError(f"{name} is not UTF-8; convert it first, for instance with iconv.") from None
 
 
 def octets(path: Path) -> bytes:

@@ -162,6 +162,13 @@ def test_a_text_comes_from_standard_input(postroad, server, monkeypatch):
     assert server.asked[0][1]["message"]["text"] == "Hello"
 
 
+def test_a_text_that_is_not_utf_8_is_not_guessed_at(postroad, server, tmp_path):
+    (tmp_path / "text").write_bytes("Grüße".encode("latin-1"))
+    ended = postroad("send", "--from", "a@x.example", "--to", "b@y.example", "--text", "@text")
+    assert (ended.code, server.asked) == (2, [])
+    assert "text is not UTF-8" in ended.err
+
+
 def test_a_raw_message_of_a_text_file_gets_the_line_ends_of_mail(postroad, server, tmp_path):
     (tmp_path / "mail").write_bytes(b"From: a@x.example\n\nHi\n")
     postroad("send", "--to", "b@y.example", "--raw", "mail")
