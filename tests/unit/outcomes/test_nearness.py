@@ -111,11 +111,18 @@ def test_a_550_that_speaks_of_a_user_in_unknown_words_is_taken_for_one_about_the
     assert classify(SmtpReply(554, "the user hm"), R).cls is Class.UNKNOWN
 
 
+def test_something_about_an_address_is_mostly_the_recipients_but_never_surely() -> None:
+    found = classify(SmtpReply(550, "hm", "5.1.0"), R)
+    assert (found.cls, found.action, found.confidence) == (Class.INVALID_RECIPIENT, Action.STOP, Confidence.LOW)
+
+
 def test_what_is_minded_before_the_message_was_seen_is_about_where_it_comes_from() -> None:
     assert classify(SmtpReply(554, "we take no spam"), B).cls is Class.REPUTATION_BLOCK
     assert classify(SmtpReply(554, "we take no spam"), D).cls is Class.CONTENT_REJECTED
     assert classify(SmtpReply(550, "cannot resolve this"), B).cls is Class.AUTH_FAILED
     assert classify(SmtpReply(451, "cannot resolve this"), B).cls is Class.DNS_FAILURE
+    assert classify(SmtpReply(452, "quota exceeded"), M).cls is Class.UNREACHABLE
+    assert classify(SmtpReply(552, "quota exceeded"), M).cls is Class.AUTH_FAILED
 
 
 @pytest.mark.parametrize(
