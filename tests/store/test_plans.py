@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from postroad.store import bulk
+from postroad.store import bulk, lines
+from postroad.store.messages import accept
 from postroad.store.schema import attempts, deliveries
+from stores import START, acceptance, new_message
 
 
 def plan(database, statement, values):
@@ -41,3 +43,18 @@ def test_what_is_changed_meets_the_condition(database, project):
             )
         )
         assert [tuple(row) for row in changed] == expected
+
+
+def test_a_line_is_read_in_the_index_of_lines_even_where_it_is_all_there_was(database, project, mints):
+    found = [new_message(mints, project, f"r{n}@x.test") for n in range(60)]
+    database.write_now(lambda c: accept(c, [acceptance(project, *found)]))
+    database.write_now(lambda c: bulk.run(c, "ANALYZE"))
+    values = ("0 x", START, "0 x", START, 10)
+    if database.engine_name == "sqlite":
+        rows = database.read_now(lambda c: bulk.run(c, f"EXPLAIN QUERY PLAN {lines._FIRST}", values))
+        found_plan = "\n".join(row[3] for row in rows)
+        assert "TEMP B-TREE" not in found_plan
+    else:
+        found_plan = plan(database, lines._FIRST, values)
+        assert "Sort" not in found_plan
+    assert "ix_deliveries_line" in found_plan

@@ -157,8 +157,9 @@ _SURVEY_FROM_HEADS = (
     "SELECT step.line, step.first_at, step.n FROM found, known, LATERAL ("
     f"(SELECT d.line, d.next_at AS first_at, found.n AS n FROM deliveries d WHERE d.{_DUE} AND d.line > found.line "
     f"AND d.line < coalesce(known.names[found.n], '{_BEHIND_ALL}') ORDER BY d.line, d.next_at LIMIT 1) "
-    "UNION ALL SELECT known.names[found.n], (SELECT min(d.next_at) FROM deliveries d "
-    f"WHERE d.{_DUE} AND d.line = known.names[found.n] AND d.next_at >= known.heads[found.n]), found.n + 1 "
+    f"UNION ALL SELECT known.names[found.n], (SELECT d.next_at FROM deliveries d WHERE d.{_DUE} "
+    "AND (d.line, d.next_at) >= (known.names[found.n], known.heads[found.n]) AND d.line <= known.names[found.n] "
+    "ORDER BY d.line, d.next_at LIMIT 1), found.n + 1 "
     "WHERE found.n <= cardinality(known.names) LIMIT 1) AS step) "
     "SELECT line, first_at FROM found WHERE first_at IS NOT NULL LIMIT ?"
 )
@@ -167,14 +168,21 @@ _SURVEY_FROM_HEADS = (
 
 def first(connection: Connection, line: Line, now: Instant, limit: int) -> list[Candidate]:
     """Return the first of a surveyed line that are due, and keep other nodes off them until this transaction ends."""
-    locked = " FOR UPDATE SKIP LOCKED" if connection.dialect.name == "postgresql" else ""
+    sqlite = connection.dialect.name == "sqlite"
     rows = bulk.run(
         connection,
-        f"SELECT id, project_id, domain, stream, mode FROM deliveries WHERE {_DUE} AND line = ? "  # noqa: S608 - texts of ours
-        f"AND next_at BETWEEN ? AND ? ORDER BY next_at LIMIT ?{locked}",
-        (line.name, line.first_at, now, limit),
+        _FIRST if sqlite else f"{_FIRST} FOR UPDATE SKIP LOCKED",
+        (line.name, line.first_at, line.name, now, limit),
     )
     return [Candidate(*row) for row in rows]
+
+
+_FIRST = (
+    f"SELECT id, project_id, domain, stream, mode FROM deliveries WHERE {_DUE} "  # noqa: S608 - texts of ours
+    "AND (line, next_at) >= (?, ?) AND (line, next_at) <= (?, ?) ORDER BY line, next_at LIMIT ?"
+)
+"""In pairs, so that the index of lines alone gives the order. That of all that is due has everybody's mail in it, and
+where one line was nearly all of the queue when it was last analysed PostgreSQL takes it for just as good."""
 
 
 def overdue(connection: Connection, now: Instant, limit: int) -> list[str]:
