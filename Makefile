@@ -12,19 +12,23 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run install dev test check format docs bench fault faults fuzz lock clean
+.PHONY: help run install dev bytecode test check format docs bench fault faults fuzz lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
-run: $(VENV)/.runtime ## Set everything up and start postroad dev
+run: $(VENV)/.runtime bytecode ## Set everything up and start postroad dev
 	@exec $(BIN)/postroad dev
 
 install: $(VENV)/.runtime ## Set up the runtime in .venv
 
 dev: $(VENV)/.dev ## Set up runtime and development tools in .venv
 
-test: $(VENV)/.dev ## Run the tests with the coverage gates; ONLY=tests/unit runs a part without them
+# Where Python may not write bytecode by itself, every start of the server would compile all of it anew.
+bytecode: $(VENV)/.runtime
+	@$(BIN)/python -m compileall -q src
+
+test: $(VENV)/.dev bytecode ## Run the tests with the coverage gates; ONLY=tests/unit runs a part without them
 ifdef ONLY
 	@$(BIN)/python -m pytest $(ONLY)
 else
@@ -51,11 +55,11 @@ format: $(VENV)/.dev ## Format the code and put the imports in order
 docs: $(VENV)/.dev ## Write the generated reference pages anew
 	@$(BIN)/python tools/reference.py
 
-bench: $(VENV)/.dev ## Measure throughput and latency beside the peers
+bench: $(VENV)/.dev bytecode ## Measure throughput and latency beside the peers
 	@$(BIN)/python -m bench
 
 fault: faults
-faults: $(VENV)/.faults ## Run the fault experiments; ONLY=F13 runs one, SMALL=1 or FULL=1 less or more, ENGINE=sqlite on one
+faults: $(VENV)/.faults bytecode ## Run the fault experiments; ONLY=F13 runs one, SMALL=1 or FULL=1 less or more, ENGINE=sqlite on one
 	@$(BIN)/python -m faults $(ONLY) $(if $(CI)$(SMALL),--small) $(if $(FULL),--full) $(if $(ENGINE),--engine $(ENGINE)) \
 		$(if $(KEEP),--keep)
 
