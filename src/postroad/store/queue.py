@@ -171,9 +171,8 @@ def counts(
             continue
         rows = bulk.run(
             connection,
-            f"SELECT {_GROUPS[by]}, d.state, count(*), min(d.next_at), min(d.created_at) "  # noqa: S608 - texts of ours
-            f"FROM (SELECT {_COUNTED} FROM deliveries d WHERE {section.condition}{_ordered(section)} LIMIT ?) AS d "
-            f"WHERE TRUE{conditions} GROUP BY 1, 2",
+            f"SELECT {_GROUPS[by]}, d.state, count(*), min(d.next_at), min(d.created_at) "
+            f"{_first(connection, section)}{conditions} GROUP BY 1, 2",
             (most, *values),
         )
         names = _names(connection, by, {row[0] for row in rows})
@@ -190,6 +189,19 @@ def counts(
         for name, found in states.items()
     ]
     return sorted(groups, key=lambda group: (-group.total, group.name)), complete
+
+
+def _first(connection: Connection, section: _Section) -> str:
+    """Return FROM and WHERE for the first of a section, whose `LIMIT ?` is the first parameter.
+
+    SQLite reads rows in the order in which they lie, where one page has many of them: that takes half the time or less
+    of jumping to each as the index has it. PostgreSQL gains nothing by it.
+    """
+    columns = "d.rowid" if connection.dialect.name == "sqlite" else _COUNTED
+    chosen = f"(SELECT {columns} FROM deliveries d WHERE {section.condition}{_ordered(section)} LIMIT ?)"  # noqa: S608 - texts of ours
+    if connection.dialect.name == "sqlite":
+        return f"FROM deliveries d WHERE d.rowid IN {chosen}"
+    return f"FROM {chosen} AS d WHERE TRUE"
 
 
 def _names(connection: Connection, by: Grouping, found: set[str]) -> dict[str, str]:
