@@ -58,7 +58,7 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     vague = finding.cls is Class.PROTOCOL_ERROR and str(reply.enhanced).endswith(".5.0")  # Sendmail's 554 is that, too
     if finding.cls is Class.UNKNOWN or vague or not sure:
         said = sayings.spoken(words)
-        if said is not None:
+        if said is not None and not (said is Class.EXPIRED and recipient.action is ReportAction.DELAYED):
             finding = _spoken(said)
     if finding.cls is Class.UNREACHABLE and sayings.spoken(words) is Class.DNS_FAILURE:
         finding = _spoken(Class.DNS_FAILURE)

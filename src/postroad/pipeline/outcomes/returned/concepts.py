@@ -19,7 +19,8 @@ APART_BACKWARDS: Final = 30
 _THING, _STATE, _OTHER = range(3)
 
 _MAILBOX: Final = (
-    r"mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|mailkonto|speicher|"
+    r"容量|spazio|мест[оа]\b|mail ?box|in ?box|mail ?folder|maildir|quota|storage|postfach|posteingang|"
+    r"mailkonto|speicher|"
     r"bo[iî]te|messagerie|"
     r"buz[oó]n|bandeja|casilla|casella|caixa|correio|postvak|brievenbus|skrzynk|schránk|postafiók|postaláda|"
     r"căsuț|casuta|posta kutu|gelen kutu|ящик|скриньк|inkorg|brevlåd|postlåd|postkass|indbakke|innboks|"
@@ -52,10 +53,12 @@ _ABSENT: Final = (
     r"not (?:listed|present)|no aparece|no figura|ne figure pas|n'apparaît pas|non (?:è )?(?:presente|"
     r"elencat|compar)|"
     r"não (?:aparece|consta)|nicht (?:aufgeführt|verzeichnet|eingetragen)|niet vermeld|не значится|"
+    r"(?:nobody|no ?one) (?:of|by|with|called|named)|finns ingen|ingen (?:sådan )?(?:användare|bruger|bruker|mottag)|"
     r"niet bestaat|niet langer bestaat|使われて(?:い|おり)ません|使用されて(?:い|おり)ません|ご利用いただけません|"
     r"no (?:such|user|mailbox|recipient|account) (?:\w+ )?(?:here|known|by|with|of)|"
     r"kein(?:e[nrm]?)? (?:solche[rns]? )?(?="
-    r"benutzer|empfänger|postfach|konto|adresse)|aucun (?:utilisateur|compte|destinataire)|ningún (?:usuario|buzón)|"
+    r"benutzer|empfänger|postfach|konto|adresse)|aucun (?:utilisateur|compte|destinataire|abonné)|"
+    r"ningún (?:usuario|buzón)|"
     r"nessun (?:utente|account|destinatario)|nenhum (?:usuário|destinatário)|geen (?:gebruiker|postvak|ontvanger)|"
     r"nie ma (?:takiego|takiej)|nincs ilyen|nu există|böyle bir|yoktur|không có|"
     r"unbekannt|existier\w* nicht|nicht (?:mehr )?(?:gefunden|existier|vorhanden|bekannt)|gibt es (?:hier )?nicht|"
@@ -86,6 +89,7 @@ _CLOSED: Final = (
     r"退会|停用|禁用|冻结|凍結|注销|已关闭|정지|휴면|비활성|탈퇴|해지|vô hiệu|tạm khóa"
 )
 _FULL: Final = (
+    r"no (?:more )?room|room left|è terminat|закончил|недостаточно|нет (?:свободного )?мест|не хватает|"
     r"reach(?:ed|es)? (?:its|the|his|her|their) (?:\w+ )?(?:limit|quota|maximum|capacity)|(?:limit|grenze|quota) "
     r"(?:ist |wurde )?erreicht|a atteint (?:sa|son|la)|ha alcanzado|ha raggiunto|(?:foi )?atingi|"
     r"limiet (?:is )?bereikt|"
@@ -101,12 +105,14 @@ _FULL: Final = (
 )
 _LARGE: Final = (
     r"too (?:large|big|long)|exceeds? (?:the |our |a )?(?:maximum |allowed |permitted )?(?:message )?(?:size|limit)|"
-    r"zu gro(?:ß|ss)|trop (?:volumineu|gro|grand|lourd)|demasiado grande|troppo grande|muito grande|grande demais|"
+    r"zu gro(?:ß|ss)|trop (?:volumineu|gro|grand|lourd)|demasiado grande|troppo (?:grande|grosso|pesante)|"
+    r"muito grande|grande demais|"
     r"te groot|za duż|zbyt duż|příliš velk|túl nagy|prea mare|çok büyük|слишком (?:больш|велик)|занадто велик|"
     r"för stor|for stor|liian suuri|πολύ μεγάλ|大きすぎ|大き過ぎ|过大|太大|過大|너무 (?:큽|크)|quá lớn"
 )
 _UNWANTED: Final = (
-    r"\bspam(?!haus|cop|assassin)|junk|unsolicited|unerwünscht|indésirable|\bvirus|malware|phishing|no deseado|"
+    r"\bspam(?!haus|cop|assassin)|junk|unsolicited|unerwünscht|indésirable|pourriel|\bvirus|malware|"
+    r"phishing|no deseado|"
     r"indesiderat|indesejad|ongewenst|niechcian|nevyžádan|kéretlen|nedorit|istenmeyen|спам|вирус|вірус|"
     r"迷惑メール|スパム|ウイルス|"
     r"垃圾邮件|垃圾郵件|病毒|스팸|바이러스"
@@ -118,13 +124,14 @@ _SUSPECTED: Final = (
     r"判定|検出|判断|判定为|识别|认为|检测|판단|차단|탐지"
 )
 _SERVER: Final = (
-    r"server|host\b|connection|connect|network|mail ?exchanger|verbindung|netzwerk|serveur|connexion|réseau|servidor|"
+    r"destination|server|host\b|connection|connect|network|mail ?exchanger|verbindung|netzwerk|serveur|"
+    r"connexion|réseau|servidor|"
     r"conexi[oó]n|connessione|conexão|rede\b|verbinding|serwer|połączeni|spojení|kapcsolat|kiszolgáló|"
     r"sunucu|bağlantı|"
     r"сервер|соединени|з'єднанн|anslutning|forbindelse|palvelin|サーバ|接続|服务器|伺服器|连接|連線|서버|연결"
 )
 _SILENT: Final = (
-    r"timed? ?out|refused|unreachable|not (?:respond|reachable|available)|no (?:response|answer|route)|"
+    r"timed? ?out|refused|unreachable|not (?:respond|answer|reachable|available)|no (?:response|answer|route)|"
     r"(?:error on|failed to|could ?n[o']t|could not|can ?not|unable to) (?:connect|reach|destination|establish)|"
     r"(?:abge(?:lehnt|brochen|wiesen)|verweigert|unterbrochen|refusée|interrompue|rifiutata|interrotta|geweigerd|"
     r"odrzucone|odmítnuto|reddedildi|отклонено|разорвано|拒否|拒绝|거부)|"
@@ -134,6 +141,21 @@ _SILENT: Final = (
     r"niet bereikbaar|reageert niet|nie odpowiada|niedostępn|neodpovíd|nedostupn|nem válaszol|nem elérhető|"
     r"yanıt vermiyor|ulaşılam|zaman aşımı|не отвечает|недоступ|не удалось|не відповід|svarar inte|svarer ikke|"
     r"ei vastaa|応答|タイムアウト|できません|无响应|超时|無法|无法|응답|실패|초과"
+)
+
+_SENDER: Final = r"\bip\b|ip[- ]?adress|ip[- ]?address|sending (?:host|server)|ip-адрес|ip地址|ipアドレス|ip ?주소"
+_DISTRUSTED: Final = (
+    r"reputation|sending history|block|refus|reject|denied|banned|listed|abgelehnt|gesperrt|blockiert|bloqu|rechaz|"
+    r"rifiutat|bloccat|recusad|geblokkeerd|geweigerd|odrzucon|zablokow|заблок|отклон|拒绝|屏蔽|拒否|차단|거부"
+)
+_LONG: Final = (
+    r"\b(?:[1-9][0-9]?|two|three|four|five|six|seven|zwei|drei|vier|fünf|sieben|deux|trois|quatre|cinq|sept|dos|tres|"
+    r"cuatro|cinco|siete|due|tre|quattro|cinque|dois|três|quatro|twee|drie|vijf)[ -]?(?:days?|hours?|tagen?|stunden|"
+    r"jours|heures|d[ií]as|horas|giorni|ore|dagen|uur|dni|godzin|dn[ůíy]|hodin|nap|gün|saat|дн|час|日間|時間|天|小时|일)"
+)
+_LASTED: Final = (
+    r"within|\bfor\b|after|\blang\b|\bnach\b|\bseit\b|innerhalb|pendant|après|durante|después|tras|dopo|\bper\b|após|"
+    r"gedurende|\bna\b|przez|\bpo\b|után|boyunca|sonra|в течение|после|спустя|経過|以内|内|후|동안"
 )
 
 
@@ -170,7 +192,9 @@ THOUGHTS: Final[dict[Class, Thought]] = {
     Class.BAD_DOMAIN: _thought(_DOMAIN, _ABSENT, f"{_MAILBOX}|{_PERSON}|{_ADDRESS}"),
     Class.INVALID_RECIPIENT: _thought(f"{_MAILBOX}|{_PERSON}|{_ADDRESS}", _ABSENT),
     Class.CONTENT_REJECTED: _thought(_UNWANTED, _SUSPECTED),
+    Class.REPUTATION_BLOCK: _thought(_SENDER, _DISTRUSTED),
     Class.UNREACHABLE: _thought(_SERVER, _SILENT),
+    Class.EXPIRED: _thought(_LONG, _LASTED),
 }
 """In the order in which they are believed, after all sentences."""
 

@@ -71,12 +71,14 @@ _DELAYED: Final = listed(
     """
 )
 _NOT_YET = re.compile(
+    r"still waiting|still in (?:our|the) |remains in (?:our|the) |"
     r"not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|bisher nicht|pas encore|aún no|"
     r"todavía no|non ancora|"
     r"non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|"
     r"ännu inte|endnu ikke|ennå ikke|ei ole vielä|まだ|尚未|还未|아직"
 )
 _GOES_ON = re.compile(
+    r"(?:go on|keep|goes on|continue) (?:try|sending|attempt)|"
     r"(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|reattempt)|further attempts|"
     r"weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|nouvelles? tentatives?|"
     r"poursuiv|reintent|"

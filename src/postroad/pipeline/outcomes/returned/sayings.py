@@ -112,6 +112,7 @@ SAYINGS: Final = (
             mail for that domain loops | no mail server was found | doesn't have any mx | has no valid mail |
             no valid mail exchanger | dns domain does not exist | domain couldn't be found | domain wasn't found |
             the domain name does not | name of the domain is | unable to find domain | no mx records |
+            no mail exchanger |
             hop count exceeded | too many hops | this message is looping | mail loop | too many received headers |
             loops back to myself | nxdomain |
             does not accept mail (nullmx | lowest numbered mx record points to local host |
@@ -226,6 +227,7 @@ SAYINGS: Final = (
         Class.DNS_FAILURE,
         listed(
             """
+            name server failure | servfail |
             name server timeout | cname lookup failed temporarily | dns lookup failure | dns lookup failed |
             dns server failure | dns failure | dns error |
             temporarily unable to look up | temporary error in name resolution | name service error | dns problem |
@@ -276,6 +278,7 @@ EXPIRY: Final = SAYINGS[-1].phrases
 _EARLY: Final = {
     Class.MAILBOX_FULL: concepts.FULL,
     Class.BAD_DOMAIN: concepts.THOUGHTS[Class.BAD_DOMAIN],
+    Class.REPUTATION_BLOCK: concepts.THOUGHTS[Class.REPUTATION_BLOCK],
 }
 """Thoughts of which a later class has sentences that would take them for its own."""
 
