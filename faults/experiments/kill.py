@@ -7,7 +7,6 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,27 +15,26 @@ from faults.frame import Experiment, Options, Outcome, Size
 from faults.injector import Ack, Client, Injector
 from faults.observer import Observer
 from faults.stage import SENDER, stage
-from peers.ledger import Behaviour, Entry
+from peers.ledger import Behaviour
 from peers.mta import mail_sink
 from peers.postroad import PostroadServer, relaying
 
 _NOTICE_S = 10.0
 _WORKERS_SHARE = 0.25
 """How often a composing process is killed, and not its node."""
+_CONNECTIONS = 10
+"""Of a node; each has one message at its final dot at most, which may come twice when the node is killed."""
 _SETTINGS = {
     "POSTROAD_STREAMS_IN_DOUBT_DELAY_S": "2",
     "POSTROAD_STREAMS_IN_DOUBT_ATTEMPTS": "20",
     "POSTROAD_STREAMS_RETRY_DELAYS_S": "1,2,5",
     "POSTROAD_DELIVERY_LEASE_S": "45",
     "POSTROAD_DELIVERY_TIMEOUTS_DOT_S": "5",
+    "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": str(_CONNECTIONS),
 }
-
-
 _ACKS_S = 10.0
 _MOST = 1_000_000
 _LATENCY_S = 0.005
-_AT_THE_DOT_S = 0.25
-"""How long before a kill a message may have reached the receiver, and its reply not yet have been written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +164,16 @@ def run(options: Options) -> Outcome:
         if options.control:
             time.sleep(5)  # what was accepted is sent within seconds; what was lost is not known to the server at all
         chosen = random.Random(plan.seed).sample(acks, 0 if options.control else min(len(acks), 200))
-        entries = sink.ledger()
         marks = check(
             asked=len(acks) + len(problems),
             acks=acks,
             replays=injector.replay(chosen),
-            entries=entries,
+            entries=sink.ledger(),
             told=told,
             noticed=[] if options.control else observer.feed(),
         )
-        at_the_dot = _at_the_dot(entries, killer.moments_ns)
-        marks = [mark if mark.name != "DUP" else replace(mark, limit=at_the_dot) for mark in marks]
+        killed = kills * (nodes if options.control else 1)
+        marks = [mark if mark.name != "DUP" else replace(mark, limit=killed * _CONNECTIONS) for mark in marks]
         asked = acks if options.control else chosen  # of the others the observer has read every one
         marks.append(_unknown(Client(ports, on.key, "unknown"), asked))
         observer.close()
@@ -187,12 +184,6 @@ def run(options: Options) -> Outcome:
         Mark("KILLS", "kills of a server", kills, plan.kills, least=True),
     ]
     return Outcome(marks, {"messages": len(acks), "composing processes killed": killer.workers, "nodes": nodes})
-
-
-def _at_the_dot(entries: Sequence[Entry], moments_ns: Sequence[int]) -> int:
-    """How many messages had just reached the receiver when something was killed: these may come twice."""
-    window_ns = int(_AT_THE_DOT_S * 1e9)
-    return sum(any(0 <= moment - entry.at_ns < window_ns for moment in moments_ns) for entry in entries)
 
 
 def _unknown(client: Client, acks: list[Ack]) -> Mark:
