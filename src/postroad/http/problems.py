@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
-from litestar.typing import FieldDefinition
 
+from postroad.http.choices import choices_at
 from postroad.http.documented import parameters_of
 from postroad.http.exchange import exchange_of
 from postroad.model.errors import Flaw, Refused, Unavailable
@@ -60,6 +59,7 @@ STATUSES: dict[str, tuple[int, str]] = {
 
 _INVALID = STATUSES["invalid_request"]
 _UNAVAILABLE = STATUSES["overloaded"]
+_NO_CHOICE = "Invalid enum value"
 _PATH = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`\Z")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -144,8 +144,14 @@ def failure(error: BaseException) -> Failure:
             return _plain("internal_error", "The request failed on our side; the request id leads to the reason.")
 
 
-def invalid(error: msgspec.ValidationError, under: str = "") -> Refused:
-    """Return the refusal for a body that does not fit its type, pointing at the place; `under` is put before it."""
+def invalid(error: msgspec.ValidationError, under: str = "", *, kind: Any = None) -> Refused:
+    """Return the refusal for a body that does not fit its type, pointing at the place.
+
+    Args:
+        error: what the decoder says.
+        under: put before the place.
+        kind: the type, so that the refusal can say what may stand there where it is one of a few.
+    """
     sentence = str(error)
     pointer = under
     if found := _PATH.search(sentence):
@@ -155,7 +161,13 @@ def invalid(error: msgspec.ValidationError, under: str = "") -> Refused:
         return Refused.field(f"{pointer}/{escape(named['name'])}", "This field is not known here.")
     if named := _MISSING.search(sentence):
         return Refused.field(f"{pointer}/{escape(named['name'])}", "This field is required.")
+    if kind is not None and sentence.startswith(_NO_CHOICE):
+        sentence += _of(choices_at(kind, pointer.removeprefix(under)))
     return Refused.field(pointer, sentence.replace("`", "") + ".")
+
+
+def _of(choices: list[str]) -> str:
+    return f"; it is one of {', '.join(choices)}" if choices else ""
 
 
 def to_pointer(path: str) -> str:
@@ -194,17 +206,9 @@ def _named(request: Request[Any, Any, Any], error: ValidationException) -> Valid
     for entry in error.extra if isinstance(error.extra, list) else ():
         if isinstance(entry, dict) and entry.get("key") in known:
             parameter, entry["key"] = known[str(entry["key"])]
-            if choices := _choices(parameter):
-                entry["message"] = f"{entry.get('message', 'invalid')}; it is one of {', '.join(choices)}"
+            if str(entry.get("message")).startswith(_NO_CHOICE):
+                entry["message"] = f"{entry['message']}{_of(choices_at(parameter.annotation, ''))}"
     return error
-
-
-def _choices(parameter: FieldDefinition) -> list[str]:
-    """Return what an enumerated parameter may be."""
-    for each in (parameter, *parameter.inner_types):
-        if isinstance(each.annotation, type) and issubclass(each.annotation, Enum):
-            return [str(member.value) for member in each.annotation]
-    return [str(each) for each in parameter.args] if parameter.is_literal else []
 
 
 def _of_refused(error: Refused) -> Failure:

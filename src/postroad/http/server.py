@@ -32,7 +32,7 @@ class StrictRequest(Request[Any, Any, Any]):
         try:
             return msgspec.json.decode(await self.body(), type=field.annotation if field is not None else Any)
         except msgspec.ValidationError as error:
-            raise invalid(error) from error
+            raise invalid(error, kind=None if field is None else field.annotation) from error
 
 
 def build(services: Services) -> Door:

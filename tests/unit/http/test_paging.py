@@ -25,7 +25,7 @@ async def test_a_page_without_a_place_begins_at_the_beginning(house: House, kind
 
 @pytest.mark.parametrize(
     ("place", "choices"),
-    [("messages?state=gone", "scheduled, queued"), ("suppressions?order=best", "oldest, newest")],
+    [("messages?state=gone", "scheduled, queued"), ("suppressions?order=best", "newest, oldest")],
 )
 async def test_whoever_asks_for_what_is_none_learns_the_choices(house: House, place: str, choices: str) -> None:
     async with house.client() as client:

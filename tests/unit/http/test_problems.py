@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -17,6 +19,17 @@ from postroad.model.errors import Flaw, Refused, Unavailable
 
 class Part(msgspec.Struct, forbid_unknown_fields=True):
     size: int = 0
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Chosen(msgspec.Struct, forbid_unknown_fields=True):
+    one: Colour | None = None
+    many: list[Literal["a", "b"]] = []
+    named: dict[str, Colour] = {}
 
 
 class Whole(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,6 +58,23 @@ def test_a_body_that_does_not_fit_is_pointed_at(body: bytes, pointer: str) -> No
     assert [flaw.pointer for flaw in refused.flaws] == [pointer]
     assert "`" not in refused.detail
     assert "$" not in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "choices"),
+    [
+        (b'{"one": "green"}', "/one", "; it is one of red, blue."),
+        (b'{"many": ["a", "c"]}', "/many/1", "; it is one of a, b."),
+        (b'{"named": {"sky": "green"}}', "/named", "; it is one of red, blue."),
+    ],
+)
+def test_what_is_one_of_a_few_is_told_with_the_few(body: bytes, pointer: str, choices: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as error:
+        msgspec.json.decode(body, type=Chosen)
+    (flaw,) = invalid(error.value, "/under", kind=Chosen).flaws
+    assert flaw.pointer == f"/under{pointer}"
+    assert flaw.detail.endswith(choices)
+    assert not invalid(error.value).flaws[0].detail.endswith("red, blue.")
 
 
 def test_a_place_within_a_batch_is_put_before_the_pointer() -> None:

@@ -81,7 +81,7 @@ def read(given: object, kind: type[Given], called: str = "argument") -> Given:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as problem:
-        flaw = invalid(problem).flaws[0]
+        flaw = invalid(problem, kind=kind).flaws[0]
         where = flaw.pointer.removeprefix("/").replace("/", ".")
         sentence = f"The {called} {where} is not valid: {flaw.detail}" if where else flaw.detail
         raise Refused("invalid_request", sentence, flaws=(flaw,)) from problem
