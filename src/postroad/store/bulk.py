@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from psycopg import RawCursor
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -127,7 +126,7 @@ def _cursor(connection: Connection, statement: str) -> Iterator[Any]:
     """Give the driver's own cursor, and raise its errors as SQLAlchemy does."""
     dialect = connection.dialect
     driver: Any = connection.connection.driver_connection
-    cursor: Any = driver.cursor() if dialect.name == "sqlite" else RawCursor(driver)
+    cursor: Any = driver.cursor() if dialect.name == "sqlite" else dialect.loaded_dbapi.RawCursor(driver)
     try:
         yield cursor
     except dialect.loaded_dbapi.Error as error:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -167,7 +166,7 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
     @event.listens_for(engine, "connect")
     def _connected(driver: Any, _: object) -> None:
         # One type for all integers: by default each magnitude has its own, and each mixture of those its own plan.
-        driver.adapters.register_dumper(int, Int8Dumper)
+        driver.adapters.register_dumper(int, engine.dialect.loaded_dbapi.types.numeric.Int8Dumper)
         driver.prepared_max = _PREPARED
 
     return engine

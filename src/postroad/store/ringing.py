@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
-import psycopg
 import structlog
 from sqlalchemy import make_url
 from sqlalchemy.engine import Connection
@@ -75,7 +74,11 @@ class Ringing:
 
     async def run(self) -> None:
         """Listen until canceled."""
-        while self.possible:
+        if not self.possible:
+            return
+        import psycopg  # costs eight megabytes, which a server on SQLite does without
+
+        while True:
             try:
                 await self._listen()
             except (psycopg.Error, OSError) as problem:
@@ -85,6 +88,8 @@ class Ringing:
             await asyncio.sleep(_AGAIN_S)
 
     async def _listen(self) -> None:
+        import psycopg
+
         url = make_url(self._database.url).set(drivername="postgresql+psycopg")
         _, given = url.get_dialect()().create_connect_args(url)
         arguments = cast("dict[str, Any]", {"connect_timeout": _CONNECT_S, **_NETWORK, **given, "autocommit": True})
