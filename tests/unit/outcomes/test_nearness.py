@@ -146,3 +146,38 @@ def test_words_that_say_more_than_a_code_are_believed(
 ) -> None:
     found = classify(SmtpReply(code, text, status), R)
     assert (found.cls, found.action) == (cls, action), found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Your account has been suspended for sending spam",
+        "Your mail account is disabled because of abuse",
+        "No such authorisation for your host",
+        "sending user unknown",
+        "authenticated user unknown",
+        "Domain of your address was not found",
+        "the address of your server is inactive in our whitelist",
+        "trial account expired, sender must upgrade",
+        "mail from this address is no longer accepted",
+        "Unknown user agent",
+        "not a valid HELO",
+        "no user should get such spam",
+        "bad recipients: your host harvests addresses",
+        "Invalid user credentials",
+        "user not found in authentication database of senders",
+        "Your newsletter has been discontinued by us",
+        "your postmaster address does not exist",
+        "envelope from does not exist",
+        "callback failed: sender mailbox does not exist",
+        "Recipient policy: mailbox takes nothing from your network",
+        "User has disabled receiving of newsletters",
+    ],
+)
+def test_words_that_could_be_about_the_sender_suppress_nobody_without_a_code(said: str) -> None:
+    assert classify(SmtpReply(550, said), R).action is not Action.SUPPRESS
+
+
+def test_words_on_the_recipient_alone_still_suppress() -> None:
+    assert classify(SmtpReply(550, "no such user here"), R).action is Action.SUPPRESS
+    assert classify(SmtpReply(550, "account disabled"), R).action is Action.SUPPRESS

@@ -213,13 +213,19 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
     if group is not None:
         confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
-        loose = Confidence.MEDIUM if group.near is None else Confidence.LOW
-        return _Weighed(group.cls, f"text.{group.name}", Confidence.HIGH if confirmed else loose, Basis.TEXT)
+        confidence = Confidence.HIGH if confirmed else _by_words(group, text)
+        return _Weighed(group.cls, f"text.{group.name}", confidence, Basis.TEXT)
     if stated is not None:
         return _Weighed(stated, rule, Confidence.MEDIUM, Basis.ENHANCED)
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
+
+
+def _by_words(group: Group, text: str) -> Confidence:
+    """Return how sure words alone are: hardly, where they are only near each other, or could be about the sender."""
+    unsure = group.near is not None or (group.cls in _SUPPRESSING and phrases.names_sender(text))
+    return Confidence.LOW if unsure else Confidence.MEDIUM
 
 
 def _outweighs(group: Group | None, stated: Class, basic: int, text: str) -> bool:

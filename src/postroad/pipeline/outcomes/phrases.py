@@ -82,6 +82,11 @@ def names_recipient(text: str) -> bool:
     return vocabulary.NAMED.found(vocabulary.WORDS.marks(plain(text)))
 
 
+def names_sender(text: str) -> bool:
+    """Tell whether a folded text speaks of the sender's side: its accounts, its hosts, its names, its habits."""
+    return vocabulary.OURS.found(vocabulary.WORDS.marks(plain(text)))
+
+
 def says_unknown(text: str) -> bool:
     """Tell whether a folded text says, among other things, that there is no such recipient."""
     return any(phrase in text for phrase in _UNKNOWN)

@@ -160,6 +160,14 @@ LISTED: Final = {
     "from": """
         mail from | mailfrom | header from | from header | envelope from | return path
     """,
+    "ours": """
+        your account | your accounts | your mail account | your email account | your address | your host |
+        your server | your mail server | your mailserver | your network | your isp | your domain | your provider |
+        your ip | your ips | sending user | your ip address | your hostname | your postmaster | your newsletter |
+        your subscription | your session | your license | your system | abuse | authenticated | authentication |
+        authorisation | authorization | credential- | password | passwd | user agent | message id | helo | ehlo |
+        whitelist | allowlist | newsletter | trial | harvest- | spam | spammer | dictionary attack | mailer
+    """,
     "amiss": """
         mismatch- | not match | doesn t match | does not match | neither | verif- | failed | differs
     """,
@@ -215,3 +223,4 @@ MEASURED: Final = Near(("measure",))
 UNRESOLVED: Final = Near(("resolver",), ("broken",), within=4)
 UNCIPHERED: Final = Near(("tls",))
 NAMED: Final = Near(("box",))
+OURS: Final = Near(("ours", "sender", "from", "proof"))
