@@ -51,7 +51,7 @@ class ReportMailer:
         try:
             self._sender = Address(parse_mailbox(sender))
         except AddressError as flaw:
-            raise Refused("invalid_sender", f"{sender!r} in tls.report_from is not an address: {flaw}") from flaw
+            raise Refused("invalid_request", f"{sender!r} in tls.report_from is not an address: {flaw}") from flaw
         self._reports = reports
         self._clock = clock
         self._resolver = resolver
@@ -122,7 +122,7 @@ class ReportMailer:
         try:
             return tlsrpt.mail(document, cover)
         except HeaderError as flaw:
-            raise Refused("invalid_report", f"The report to {domain} cannot be written: {flaw}") from flaw
+            raise Refused("invalid_request", f"The report to {domain} cannot be written: {flaw}") from flaw
 
 
 def _recipients(urls: Sequence[str]) -> tuple[Mailbox, ...]:
