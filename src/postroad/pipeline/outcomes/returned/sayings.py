@@ -132,6 +132,7 @@ SAYINGS: Final = (
         Class.INVALID_RECIPIENT,
         listed(
             """
+            isn't one of our | is not one of our | nobody of that name |
             no mailbox here by that name | account unavailable | mailbox is not available |
              user unknown | unknown user | no such user | no such mailbox |
             no such address | user doesn't exist | does not exist | doesn't exist | address couldn't be found |
@@ -220,6 +221,16 @@ SAYINGS: Final = (
             criteri | recusada | rejeitada | não autorizado | não permitido | geweigerd | geen toestemming |
             odrzucon | отклонен | отказано | запрещ | 受信拒否 | 拒否されました | 受信を拒否 | 被拒绝 | 拒收 |
             拒绝接收 | 拒绝 | 수신거부 | 수신 거부 | 거부
+            """
+        ),
+    ),
+    Saying(
+        Class.RATE_LIMITED,
+        listed(
+            """
+            server is busy | server too busy | system is busy | too many connections | too many messages in |
+            rate limit | please slow down | ist überlastet | est surchargé | está sobrecargad | è sovraccaric |
+            está sobrecarregad | is overbelast | перегружен | 混雑し | 서버가 혼잡
             """
         ),
     ),
