@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -23,9 +22,9 @@ _TIMES = 3
 
 
 async def _tars(talk: Talk, phase: str) -> None:
-    """Take the connection and never say a word."""
+    """Take the connection and never say a word, until the client goes."""
     if phase == "banner":
-        await asyncio.sleep(3600)
+        await talk.end("timeout")
 
 
 @contextmanager
