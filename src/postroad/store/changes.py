@@ -87,7 +87,9 @@ def reschedule(
 
 
 def release(connection: Connection, project: ProjectId, message: MessageId, now: Instant) -> list[Delivery]:
-    """Let the held deliveries of a message go on; the time to give up moves by as long as they were held.
+    """Let the held deliveries of a message go on, at `send_at` if that is still to come.
+
+    The time to give up moves by as long as they were held.
 
     Raises:
         Refused: `not_found`, or `conflict` when none is held.
@@ -95,9 +97,11 @@ def release(connection: Connection, project: ProjectId, message: MessageId, now:
     _owned(connection, project, message)
     changed = bulk.run(
         connection,
-        "UPDATE deliveries SET state = 'queued', next_at = ?, expires_at = expires_at + (? - updated_at), "
-        "updated_at = ? WHERE message_id = ? AND project_id = ? AND state = 'held' RETURNING id",
-        (now, now, now, message, project),
+        "UPDATE deliveries SET state = CASE WHEN first_due_at > ? THEN 'scheduled' ELSE 'queued' END, "
+        "next_at = CASE WHEN first_due_at > ? THEN first_due_at ELSE ? END, "
+        "expires_at = expires_at + (? - updated_at), updated_at = ? "
+        "WHERE message_id = ? AND project_id = ? AND state = 'held' RETURNING id",
+        (now, now, now, now, now, message, project),
     )
     if not changed:
         raise Refused("conflict", "Nothing of this message is held.")

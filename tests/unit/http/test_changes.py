@@ -67,6 +67,19 @@ async def test_what_was_not_sent_can_be_canceled_and_is_never_sent(house: House)
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
+async def test_what_is_released_before_its_time_waits_for_it(house: House) -> None:
+    async with house.client() as client:
+        message = (await sent(client, send_at="2026-11-25T00:00:00Z"))["id"]
+        await house.services.database.write(
+            lambda c: c.exec_driver_sql("UPDATE deliveries SET state = 'held', next_at = NULL")
+        )
+        released = (await client.post(f"/v1/messages/{message}/release")).json()["data"]
+    assert {(each["state"], each["next_attempt_at"][:19]) for each in released} == {
+        ("scheduled", "2026-11-25T00:00:00")
+    }
+    assert await lease(house) == []
+
+
 async def test_what_is_held_goes_on_when_it_is_released(house: House) -> None:
     async with house.client() as client:
         message = (await sent(client))["id"]
