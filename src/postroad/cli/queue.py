@@ -14,27 +14,11 @@ from postroad.cli.asking import (
     clock_of,
     point_in_time,
     rows,
-    span_s,
 )
+from postroad.cli.choosing import OfProject, choosing
 from postroad.cli.telling import tell, tell_json, tell_queue, terminal
 
 queue_app = typer.Typer(help="What waits to be sent, and why; hold it, let it go on, or end it.")
-OfProject = Annotated[
-    str | None, typer.Option("--project", metavar="NAME", help="Only this project; otherwise all.", show_default=False)
-]
-OfSite = Annotated[str | None, typer.Option("--site", metavar="SITE", help="Only this site, as `count` names it.")]
-OfDomain = Annotated[str | None, typer.Option("--domain", metavar="DOMAIN", help="Only this recipient domain.")]
-OfStream = Annotated[str | None, typer.Option("--stream", metavar="NAME", help="Only this stream.")]
-OfState = Annotated[
-    list[str] | None,
-    typer.Option("--state", metavar="STATE", help="scheduled, queued, deferred, held, sending; may be repeated."),
-]
-OfClass = Annotated[
-    str | None, typer.Option("--class", metavar="CLASS", help="Only what this kept back last, such as mailbox_full.")
-]
-Older = Annotated[str | None, typer.Option("--older-than", metavar="SPAN", help="Accepted so long ago, such as 2h.")]
-OfMessage = Annotated[str | None, typer.Option("--message", metavar="ID", help="Only this message.")]
-ToAddress = Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="Only this recipient.")]
 Note = Annotated[str, typer.Option("--note", help="Why; kept with the deliveries and in the audit.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be changed.")]
 _STATES = ("sending", "scheduled", "queued", "deferred", "held")
@@ -49,23 +33,15 @@ def queue(context: typer.Context, config: ConfigFile = None, as_json: AsJson = F
 
 
 @queue_app.command("list")
+@choosing()
 def list_all(
-    project: OfProject = None,
-    site: OfSite = None,
-    domain: OfDomain = None,
-    stream: OfStream = None,
-    state: OfState = None,
-    cls: OfClass = None,
-    older_than: Older = None,
-    message: OfMessage = None,
-    to: ToAddress = None,
+    which: Operation,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
     after: Annotated[str | None, typer.Option("--after", metavar="CURSOR", help="Continue a listing there.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List what waits: what is being sent, what is due next, what is held."""
-    which = _which(project, site, domain, stream, state, cls, older_than, message, to)
     answer = ask(config, "queue.list", {**which, "limit": limit, "after": after})
     if as_json:
         tell_json(answer)
@@ -76,22 +52,16 @@ def list_all(
 
 
 @queue_app.command("count")
+@choosing(without=("message", "to"))
 def count(
+    which: Operation,
     by: Annotated[
         str, typer.Option("--by", metavar="WHAT", help="site, domain, project, stream, state or class.")
     ] = "site",
-    project: OfProject = None,
-    site: OfSite = None,
-    domain: OfDomain = None,
-    stream: OfStream = None,
-    state: OfState = None,
-    cls: OfClass = None,
-    older_than: Older = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Count what waits, the most first."""
-    which = _which(project, site, domain, stream, state, cls, older_than, None, None)
     answer = ask(config, "queue.count", {**which, "by": by})
     tell(answer if as_json else {"data": [_brief(row, by) for row in rows(answer)]}, as_json=as_json)
 
@@ -109,23 +79,15 @@ def show(
 def _changing(action: str, help_text: str) -> None:
     """Add the command that does `action` to what a filter names."""
 
+    @choosing()
     def command(
-        project: OfProject = None,
-        site: OfSite = None,
-        domain: OfDomain = None,
-        stream: OfStream = None,
-        state: OfState = None,
-        cls: OfClass = None,
-        older_than: Older = None,
-        message: OfMessage = None,
-        to: ToAddress = None,
+        which: Operation,
         everything: All = False,
         note: Note = "",
         dry_run: DryRun = False,
         config: ConfigFile = None,
         as_json: AsJson = False,
     ) -> None:
-        which = _which(project, site, domain, stream, state, cls, older_than, message, to)
         if not which and not everything:
             raise UsageFlawError("Say which deliveries are meant, or --all.")
         arguments: Operation = {**which, "action": action, "note": note, "dry_run": dry_run}
@@ -186,32 +148,6 @@ def resume(
 def suspensions(project: OfProject = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List what is suspended, why, and until when."""
     tell(ask(config, "queue.suspensions", {"project": project}), as_json=as_json)
-
-
-def _which(
-    project: str | None,
-    site: str | None,
-    domain: str | None,
-    stream: str | None,
-    state: list[str] | None,
-    cls: str | None,
-    older_than: str | None,
-    message: str | None,
-    to: str | None,
-) -> Operation:
-    """Return the filter that the options make up."""
-    given: Operation = {
-        "project": project,
-        "site": site,
-        "domain": domain,
-        "stream": stream,
-        "states": state or None,
-        "class": cls,
-        "older_than_s": span_s(older_than) if older_than else None,
-        "message": message,
-        "to": to,
-    }
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _in_parts(config: Path | None, arguments: Operation, *, as_json: bool) -> Operation:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
@@ -12,15 +12,16 @@ from litestar.params import FromPath, JSONBody
 from postroad.http.api.messages import answered, no_message
 from postroad.http.auth import KEEPS, SEND, GivenCaller, GivenExchange, GivenServices
 from postroad.http.documented import documented
+from postroad.http.exchange import Exchange
 from postroad.http.services import Services
 from postroad.http.shapes import Deliveries, show_delivery
-from postroad.model.clock import SECOND, from_datetime
+from postroad.model.clock import SECOND, Instant, from_datetime
 from postroad.model.delivery import Delivery
 from postroad.model.errors import Refused
 from postroad.model.ids import DeliveryId, MessageId
 from postroad.model.message import Message
-from postroad.model.project import KeyLimits
-from postroad.store import changes, reading
+from postroad.model.project import Caller, KeyLimits
+from postroad.store import Connection, changes, reading
 from postroad.store.idempotency import once
 from postroad.store.messages import Accepted, Answer
 
@@ -63,13 +64,8 @@ class ChangesController(Controller):
         self, message_id: FromPath[str], services: GivenServices, caller: GivenCaller, exchange: GivenExchange
     ) -> Response[bytes]:
         """End every delivery that is not being sent and has not ended; the answer shows how all of them stand."""
-        project, message, now = caller.project.id, MessageId(message_id), services.clock.now()
-        answer = await services.database.write(
-            lambda c: once(
-                c, project, exchange.idempotency, now, lambda: (200, _shown(changes.cancel(c, project, message, now)))
-            )
-        )
-        return _changed(services, answer)
+        project, message = caller.project.id, MessageId(message_id)
+        return await _once(services, caller, exchange, lambda c, now: changes.cancel(c, project, message, now))
 
     @post(
         "/release",
@@ -81,13 +77,8 @@ class ChangesController(Controller):
         self, message_id: FromPath[str], services: GivenServices, caller: GivenCaller, exchange: GivenExchange
     ) -> Response[bytes]:
         """Queue held deliveries again, once what held them is repaired: a relay's password, a file that was gone."""
-        project, message, now = caller.project.id, MessageId(message_id), services.clock.now()
-        answer = await services.database.write(
-            lambda c: once(
-                c, project, exchange.idempotency, now, lambda: (200, _shown(changes.release(c, project, message, now)))
-            )
-        )
-        return _changed(services, answer)
+        project, message = caller.project.id, MessageId(message_id)
+        return await _once(services, caller, exchange, lambda c, now: changes.release(c, project, message, now))
 
     @post(
         "/reschedule", opt=SEND | KEEPS | documented(answer=Deliveries), status_code=200, summary="Send at another time"
@@ -106,16 +97,9 @@ class ChangesController(Controller):
         ahead_s = services.settings.limits.schedule_ahead_s
         if send_at > now + ahead_s * SECOND:
             raise Refused.field("/send_at", f"This lies more than {ahead_s} seconds ahead.")
-        answer = await services.database.write(
-            lambda c: once(
-                c,
-                project,
-                exchange.idempotency,
-                now,
-                lambda: (200, _shown(changes.reschedule(c, project, message, send_at, now))),
-            )
+        return await _once(
+            services, caller, exchange, lambda c, at: changes.reschedule(c, project, message, send_at, at)
         )
-        return _changed(services, answer)
 
     @post(
         "/resend",
@@ -150,6 +134,20 @@ class ChangesController(Controller):
             idempotency=exchange.idempotency,
         )
         return _changed(services, await services.database.write(lambda c: changes.resend(c, wanted)))
+
+
+async def _once(
+    services: Services,
+    caller: Caller,
+    exchange: Exchange,
+    change: Callable[[Connection, Instant], list[Delivery]],
+) -> Response[bytes]:
+    """Carry out a change once for its Idempotency-Key, and answer with how the message's deliveries stand then."""
+    project, now = caller.project.id, services.clock.now()
+    answer = await services.database.write(
+        lambda c: once(c, project, exchange.idempotency, now, lambda: (200, _shown(change(c, now))))
+    )
+    return _changed(services, answer)
 
 
 def _changed(services: Services, answer: Answer) -> Response[bytes]:

@@ -1,6 +1,6 @@
 """The queue of the caller's project: what waits and why, counted, and changed in bulk."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from litestar import Controller, get, post
@@ -103,6 +103,29 @@ class QueueChanged(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class _Asked(NamedTuple):
+    """What the query of a look at the queue names."""
+
+    site: str | None
+    domain: str | None
+    stream: str | None
+    state: State | None
+    reason_class: Class | None
+    older_than_s: int | None
+
+    def filter(self, project_id: ProjectId, clock: Clock) -> Filter:
+        """Return the filter of a project's deliveries."""
+        return Filter(
+            project_id=project_id,
+            site=self.site,
+            domain=self.domain,
+            stream=self.stream,
+            states=LIVE if self.state is None else (self.state,),
+            reason_class=self.reason_class,
+            accepted_before=_before(clock, self.older_than_s),
+        )
+
+
 class QueueController(Controller):
     """What waits to be sent."""
 
@@ -124,12 +147,8 @@ class QueueController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> QueuePage:
         """Return what is being sent, then what waits in the order in which it is due, then what is held."""
-        wanted = Filter(
-            project_id=caller.project.id, site=site, domain=domain, stream=stream,
-            states=LIVE if standing is None else (standing,), reason_class=kept_back_by,
-            accepted_before=_before(services.clock, older_than_s),
-        )  # fmt: skip
-        page = await services.queue.listed(wanted, after=after, limit=limit)
+        asked = _Asked(site, domain, stream, standing, kept_back_by, older_than_s)
+        page = await services.queue.listed(asked.filter(caller.project.id, services.clock), after=after, limit=limit)
         return QueuePage([shown(services, each) for each in page.found], page.next)
 
     @get("/counts", opt=READ, summary="Count the queue")
@@ -146,12 +165,8 @@ class QueueController(Controller):
         older_than_s: _Older = None,
     ) -> QueueCounts:
         """Return how much is in the queue, by site, domain, stream, state or the class of the last reason."""
-        wanted = Filter(
-            project_id=caller.project.id, site=site, domain=domain, stream=stream,
-            states=LIVE if standing is None else (standing,), reason_class=kept_back_by,
-            accepted_before=_before(services.clock, older_than_s),
-        )  # fmt: skip
-        groups, complete = await services.queue.counted(wanted, by)
+        asked = _Asked(site, domain, stream, standing, kept_back_by, older_than_s)
+        groups, complete = await services.queue.counted(asked.filter(caller.project.id, services.clock), by)
         now = services.clock.now()
         return QueueCounts([show_group(group, now) for group in groups], complete)
 

@@ -46,12 +46,12 @@ class SitesController(Controller):
     @get(opt=READ, summary="List sites")
     async def listed(self, services: GivenServices) -> SiteList:
         """Return the sites that were met lately, with their limits and how mail flows."""
-        return SiteList(await services.sites.listed(only_providers=not await _alone(services)))
+        return SiteList(await services.sites.listed(only_providers=not await alone(services)))
 
     @get("/{site:str}", opt=READ, summary="Show a site")
     async def show(self, site: FromPath[str], services: GivenServices) -> SiteShown:
         """Return a site with its last changes and their reasons."""
-        return await services.sites.show(site, only_providers=not await _alone(services))
+        return await services.sites.show(site, only_providers=not await alone(services))
 
     @put("/{site:str}/pins", opt=FULL, status_code=200, summary="Pin limits of a site")
     async def pin(
@@ -73,13 +73,13 @@ class SitesController(Controller):
         return await (await _operable(services)).unpin(site, names, author=caller.key.id)
 
 
-async def _alone(services: Services) -> bool:
+async def alone(services: Services) -> bool:
     """Tell whether there is but one project."""
     return len(await services.projects.listed(limit=2)) == 1
 
 
 async def _operable(services: Services) -> Sites:
-    if not await _alone(services):
+    if not await alone(services):
         raise Refused(
             "forbidden",
             "Limits of sites hold for every project here, so that no project's key may change them; the operator can, "

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Controller, Response, get
 from litestar.params import FromPath, QueryParameter
 
+from postroad.http.api.sites import alone
 from postroad.http.auth import READ, GivenServices
 from postroad.http.documented import documented
 from postroad.http.services import Services
@@ -118,7 +119,7 @@ class TlsReportsController(Controller):
 
 
 async def _check_alone(services: Services) -> None:
-    if len(await services.projects.listed(limit=2)) > 1:
+    if not await alone(services):
         raise Refused(
             "forbidden",
             "TLS reports tell where the mail of every project here went, so that no project's key may read them; the "
