@@ -165,6 +165,52 @@ def test_any_cutting_of_a_clients_octets_gives_a_server_the_same_events(octets, 
         assert answered == said
 
 
+# Every cut of whole sessions: what the server says to one verb comes in one chunk, as replies to a pipelined group do
+
+CHUNKS = {
+    "pipelined": [
+        b"220 mx.example ESMTP\r\n",
+        b"250-mx.example\r\n250-PIPELINING\r\n250-SIZE 9999\r\n250 ENHANCEDSTATUSCODES\r\n",
+        b"250 2.1.0 ok\r\n250-2.1.5 so\r\n250 2.1.5 far\r\n550-5.1.1 no\r\n550 5.1.1 such user\r\n354 go ahead\r\n",
+        b"250-2.0.0 queued\r\n250 2.0.0 as 4711\r\n",
+        b"250 2.1.0 ok\r\n450 4.2.0 later\r\n451 4.3.0 later\r\n554 5.5.1 no valid recipients\r\n",
+        b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n421 4.3.2 closing\r\n421 4.3.2 closing\r\n",
+    ],
+    "one by one": [
+        b"220 mx.example ESMTP\r\n",
+        b"250-mx.example\r\n250 8BITMIME\r\n",
+        b"250 2.1.0 ok\r\n",
+        b"550 5.1.1 no\r\n",
+        b"250-2.1.5 so\r\n250 2.1.5 far\r\n",
+        b"354 go ahead\r\n",
+        b"452 4.3.1 no room\r\n",
+        b"250 2.1.0 ok\r\n",
+        b"nonsense\r\n",
+    ],
+}
+
+
+@pytest.mark.parametrize("chunks", CHUNKS.values(), ids=CHUNKS)
+def test_a_client_gives_the_same_wherever_a_session_is_cut(chunks):
+    whole = drive_client(chunks)
+    assert sum(isinstance(event, events.TransactionEnded) for event in whole[0]) >= 2
+    for at, chunk in enumerate(chunks):
+        for place in range(1, len(chunk)):
+            assert drive_client([*chunks[:at], chunk[:place], chunk[place:], *chunks[at + 1 :]]) == whole
+
+
+def test_a_server_gives_the_same_wherever_a_session_is_cut():
+    envelope = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<nonsense\r\nDATA\r\n"
+    login = b"AUTH LOGIN\r\ndXNlcg==\r\nd29yZA==\r\n"
+    octets = b"EHLO us\r\n" + login + envelope + b"A: b\r\n\r\n..c\r\n.\r\n" + envelope + b"\r\n" * 40 + b".\r\n"
+    octets += b"NOOP\r\nVRFY x\r\nRSET\r\n" + b"x" * 120 + b"\r\nQUIT\r\n"
+    whole, said = drive_server([octets])
+    assert sum(isinstance(event, server_events.MessageAsked) for event in whole) >= 1
+    for place in range(1, len(octets)):
+        found, answered = drive_server([octets[:place], octets[place:]])
+        assert (merged(found), answered) == (merged(whole), said)
+
+
 @given(st.lists(client_lines, min_size=1, max_size=6).map(b"".join), cuts)
 def test_whatever_comes_behind_starttls_changes_nothing(octets, points):
     for pieces in ([b"EHLO us\r\nSTARTTLS\r\n" + octets], [b"EHLO us\r\nSTARTTLS\r\n", *cuttings(octets, points)]):
