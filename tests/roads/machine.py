@@ -20,7 +20,6 @@ from postroad.model.shaping import Pin
 from postroad.model.stream import PRECEDENCE
 from postroad.model.suspension import ANY, Suspension, SuspensionCause
 from postroad.store import bulk, suspensions
-from roads.expected import COLUMNS, compare
 from roads.nodes import LEASE, MOST
 from roads.parts import ALL_MAIL, AWAY, BROKEN, GOOD, SIGNALS, SITES, THROTTLED, Parts
 from stores import START
@@ -185,9 +184,7 @@ class Road(Parts, RuleBasedStateMachine):
 
     @invariant()
     def the_store_is_as_it_was_left(self):
-        text = f"SELECT id, {', '.join(COLUMNS)} FROM deliveries"
-        found = self.database.read_now(lambda c: bulk.run(c, text))
-        compare(self.rows, {row[0]: tuple(row[1:]) for row in found})
+        self.check_rows()
 
     @invariant()
     def every_end_is_told_once(self):

@@ -25,7 +25,7 @@ from postroad.model.verdict import Verdict
 from postroad.pipeline.shaping.signals import Signal
 from postroad.store import audit, bulk, deliveries, messages, projects, settlements, suspensions
 from postroad.store.database import Database
-from roads.expected import Expected
+from roads.expected import COLUMNS, Expected, compare
 from roads.nodes import LEASE, MOST, Node
 from stores import START, CountingMint, StillClock, acceptance, new_message, prepare
 
@@ -134,6 +134,7 @@ class Parts:
         limit = min(node.hand.room if node.up else 0, limit)
         if not limit:
             return
+        self.check_rows()  # before it is asked who was chosen
         now = self.clock.now()
         request = deliveries.LeaseRequest(
             now=now, limit=limit, hold=node.hold, choose=lambda: node.turns.choose(node.now_s)
@@ -149,6 +150,11 @@ class Parts:
         self.takes(node, taken.leases)
         last = node.turns.last
         node.hand.fell_short([site for site, _ in last.short], last.projects)
+
+    def check_rows(self) -> None:
+        text = f"SELECT id, {', '.join(COLUMNS)} FROM deliveries"
+        found = self.database.read_now(lambda c: bulk.run(c, text))
+        compare(self.rows, {row[0]: tuple(row[1:]) for row in found})
 
     def takes(self, node: Node, leases: list[Lease]) -> None:
         """Check what a node has leased, and count it in."""
