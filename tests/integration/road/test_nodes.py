@@ -201,7 +201,9 @@ def test_one_node_takes_requests_and_another_delivers(
             all_ended(api, sent)
             assert not rider.ready()
             assert rider.stop() == 0
-            assert '"level": "error"' not in rider.log(100_000)
+            errors = [line for line in rider.log(100_000).splitlines() if '"level": "error"' in line]
+            # this PostgreSQL keeps nothing, as tests need to be fast
+            assert not [line for line in errors if '"commits_not_durable"' not in line]
     assert sorted(entry.recipient for entry in sink.ledger()) == sorted(sent)
 
 
