@@ -19,7 +19,7 @@ from peers.ledger import Behaviour
 from peers.mta import mail_sink
 from peers.postroad import PostroadServer, relaying
 
-_NOTICE_S = 10.0
+_NOTICE_S = 60.0
 _WORKERS_SHARE = 0.25
 """How often a composing process is killed, and not its node."""
 _CONNECTIONS = 10
