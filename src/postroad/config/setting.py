@@ -14,6 +14,7 @@ Check = Callable[[str], str | None]
 _LABEL = re.compile(r"\A[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"(?<=password=)[^&]*", re.IGNORECASE)
 MASTER_KEY_OCTETS = 32
+_ADMIN_KEY = re.compile(r"(?=.{32,512}\Z)[A-Za-z0-9._~+/-]+=*")  # what a Bearer token is made of (RFC 6750 §2.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,15 @@ def check_master_key(text: str) -> str | None:
         octets = b""
     if len(octets) != MASTER_KEY_OCTETS:
         return "must be base64 of 32 octets; make one with: openssl rand -base64 32"
+    return None
+
+
+def check_admin_key(text: str) -> str | None:
+    """Check that an admin key can be sent as a Bearer token and is too long to be guessed."""
+    if _ADMIN_KEY.fullmatch(text) is None:
+        return (
+            "must have at least 32 characters, of letters, digits and . _ ~ + / -; make one with: openssl rand -hex 32"
+        )
     return None
 
 

@@ -18,6 +18,7 @@ from postroad.config.setting import (
     Say,
     Secret,
     check_address,
+    check_admin_key,
     check_blobs_url,
     check_database_url,
     check_endpoint,
@@ -112,6 +113,14 @@ class Http(msgspec.Struct, frozen=True):
             check=check_network,
         ),
     ] = ()
+    admin_key: Annotated[
+        Secret | None,
+        Say(
+            "Key of at least 32 characters that makes projects and API keys of theirs over the API, and opens nothing "
+            "else; unset, only the command line makes projects.",
+            check=check_admin_key,
+        ),
+    ] = None
 
 
 class Smtp(msgspec.Struct, frozen=True):

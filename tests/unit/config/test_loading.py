@@ -149,6 +149,9 @@ def test_every_flaw_is_told_at_once_with_its_place(written):
         ("blobs.url = 'ftp://x'", "blobs.url must begin with file://"),
         ("secrets.master_key = 'short'", "base64 of 32 octets; make one with: openssl rand -base64 32."),
         ("secrets.master_key = 'AAAA'", "base64 of 32 octets"),
+        ("http.admin_key = '0123456789abcdef0123456789abcde'", "http.admin_key must have at least 32 characters"),
+        ("http.admin_key = '0123456789abcdef 0123456789abcdef'", "make one with: openssl rand -hex 32."),
+        ("http.admin_key = 'https://0123456789abcdef0123456789abcdef'", "of letters, digits and"),
         ("secrets.master_key = 1", "secrets.master_key must be text, not what was given."),
         ("secrets.master_key_file = 1", "must be the path of a file."),
         ("secrets.master_key_file = '/nonexistent'", "names /nonexistent, which cannot be read: No such file"),
@@ -213,6 +216,14 @@ def test_what_is_shown_of_the_settings_holds_no_secret(written):
     assert KEY not in str(shown(settings)) + repr(settings)
     assert "hunter2" not in str(shown(settings)) + repr(settings)
     assert shown(settings)["database"]["url"] == "postgresql://u:********@h/d?sslpassword=********"
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef0123456789abcdef", f"{'A' * 31}=", f"{'+/' * 21}A="])
+def test_an_admin_key_is_taken_and_never_shown(written, key):
+    settings = load(written(""), {"POSTROAD_HTTP_ADMIN_KEY": key})
+    assert settings.http.admin_key == Secret(key)
+    assert shown(settings)["http"]["admin_key"] == "********"
+    assert key not in str(shown(settings)) + repr(settings)
 
 
 def test_what_is_not_set_lies_in_the_data_directory(written):
