@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from postroad.http.auth import bearer, check_scope
+from postroad.http.auth import ADMIN_ACTOR, AdminKey, bearer, check_scope
 from postroad.http.body import read_body, whole_body
 from postroad.http.documented import queries_of
 from postroad.http.exchange import Exchange, exchange_of
@@ -23,6 +23,7 @@ from postroad.http.limits import Buckets
 from postroad.http.problems import escape, failure
 from postroad.http.services import Services
 from postroad.model.errors import Flaw, Refused
+from postroad.model.ids import ProjectId
 from postroad.model.project import Caller
 from postroad.store import idempotency as kept_answers
 from postroad.store.messages import Answer, Idempotency
@@ -42,6 +43,7 @@ class Doorkeeper:
     def __init__(self, services: Services) -> None:
         settings = services.settings
         self._keys = services.keys
+        self._admin_key = AdminKey(settings.http.admin_key)
         self._buckets = Buckets(per_second=settings.rates.requests_per_second, burst=settings.rates.burst)
         self._max_body = settings.http.max_body_octets
         self._proxies = tuple(ipaddress.ip_network(text) for text in settings.http.trusted_proxies)
@@ -66,6 +68,19 @@ class Doorkeeper:
         exchange.headers += self._buckets.headers(*self._buckets.take(caller.key.id))
         check_scope(caller, needed)
         return caller
+
+    def admit_admin(self, scope: Scope, exchange: Exchange) -> None:
+        """Let whoever runs the installation through, if not too often.
+
+        Raises:
+            Refused: `unauthorized`, or `forbidden` where there is no admin key.
+            Unavailable: `rate_limited`.
+        """
+        headers = dict(scope["headers"])
+        exchange.address = self.address(scope, headers)
+        self._admin_key.check(headers.get(b"authorization", b"").decode("latin-1"))
+        exchange.actor = ADMIN_ACTOR
+        exchange.headers += self._buckets.headers(*self._buckets.take(ADMIN_ACTOR))
 
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """Return the whole body."""
@@ -175,12 +190,12 @@ class Admission:
         if opt.get("scope") == "public":
             await self._app(scope, receive, send)
             return
-        caller = await self._doorkeeper.admit(scope, exchange, str(opt.get("scope", "full")))
+        if opt.get("scope") == "admin":
+            self._doorkeeper.admit_admin(scope, exchange)
+        else:
+            await self._doorkeeper.admit(scope, exchange, str(opt.get("scope", "full")))
         if scope["query_string"]:
-            known = self._known.get(handler)
-            if known is None:
-                known = self._known[handler] = queries_of(handler)
-            check_query(scope["query_string"], known)
+            check_query(scope["query_string"], self._queries(handler))
         if scope["method"] not in MUTATING:
             async with asyncio.timeout(None if opt.get("endless") else _READ_TIMEOUT_S):
                 await self._app(scope, receive, send)
@@ -188,10 +203,26 @@ class Admission:
         body = await self._doorkeeper.body(scope, receive)
         again = _Replay(body, receive)
         exchange.idempotency = idempotency_of(scope, f"{scope['method']} {exchange.route}", body)
-        if exchange.idempotency is None or opt.get("keeps"):
+        if exchange.idempotency is None or opt.get("keeps") or opt.get("unkept"):
             await self._app(scope, again, send)
         else:
-            await self._once(scope, again, send, caller, exchange.idempotency)
+            await self._once(scope, again, send, await self._owner(scope, exchange), exchange.idempotency)
+
+    def _queries(self, handler: BaseRouteHandler) -> dict[str, bool]:
+        known = self._known.get(handler)
+        if known is None:
+            known = self._known[handler] = queries_of(handler)
+        return known
+
+    async def _owner(self, scope: HTTPScope, exchange: Exchange) -> ProjectId:
+        """Return the project that an Idempotency-Key belongs to: the caller's, or the one that the admin's path names.
+
+        Raises:
+            Refused: there is no such project (`not_found`).
+        """
+        if exchange.caller is not None:
+            return exchange.caller.project.id
+        return (await self._services.projects.get(ProjectId(scope["path_params"]["project_id"]))).id
 
     async def _tell_methods(self, scope: HTTPScope, send: Send) -> None:
         """Answer OPTIONS: the methods of this path, and nothing about other origins."""
@@ -202,9 +233,9 @@ class Admission:
         await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow.encode())]})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _once(self, scope: HTTPScope, receive: Receive, send: Send, caller: Caller, key: Idempotency) -> None:
+    async def _once(self, scope: HTTPScope, receive: Receive, send: Send, project: ProjectId, key: Idempotency) -> None:
         """Run a handler unless its answer is kept; keep its answer right after."""
-        database, project = self._services.database, caller.project.id
+        database = self._services.database
         place = (project, key.route, key.key)
         if place in self._in_flight:
             raise Refused("idempotency_in_flight", "Wait for the answer to the first request with this key.")

@@ -2,14 +2,19 @@
 
 A route says what it needs in its `opt`: `read` for looking, `send` for sending and changing messages, `full` for the
 rest. Nothing said means `full`, so that a forgotten declaration locks out instead of letting in. `PUBLIC` needs no key.
+`ADMIN` is for whoever runs the installation, who is of no project: it takes the key in `http.admin_key` and no other,
+and that key opens nothing else.
 """
 
+import hmac
 from typing import Any, TypeAlias
 
 from litestar import Request
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
+from postroad.config import Secret
+from postroad.features.accounts.secret import digest
 from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.services import Services
 from postroad.model.errors import Refused
@@ -21,10 +26,17 @@ FULL: dict[str, object] = {"scope": "full"}
 PUBLIC: dict[str, object] = {"scope": "public"}
 LOCAL: dict[str, object] = {"scope": "local"}
 """Clients on this machine need no key, others one that may read."""
+ADMIN: dict[str, object] = {"scope": "admin"}
+"""Only the admin key; handlers have no caller. A path parameter `project_id` names whose Idempotency-Keys are used."""
 KEEPS: dict[str, object] = {"keeps": True}
 """Beside a scope (`SEND | KEEPS`): the handler keeps its answer under the Idempotency-Key in its own transaction."""
 SECRET: dict[str, object] = {"secret": True}
 """Beside a scope (`FULL | SECRET`): the answer shows a secret once, so it is not kept under an Idempotency-Key."""
+UNKEPT: dict[str, object] = {"unkept": True}
+"""Beside a scope (`ADMIN | UNKEPT`): no Idempotency-Key is looked at, as a repetition is refused for what it asks."""
+
+ADMIN_ACTOR = "admin"
+"""Who did it, in the audit and the log, when the admin key was used."""
 
 GivenServices: TypeAlias = SkipValidation[NamedDependency[Services]]
 """The type of a handler's parameter `services`."""
@@ -50,6 +62,28 @@ def bearer(header: str | None) -> str:
     if scheme.lower() != "bearer" or not secret.strip():
         raise Refused("unauthorized", "Give an API key as `Authorization: Bearer pr_…`.")
     return secret.strip()
+
+
+class AdminKey:
+    """The key of whoever runs the installation, of which only the digest is held here."""
+
+    def __init__(self, key: Secret | None) -> None:
+        self._digest = None if key is None else digest(key.reveal())
+
+    def check(self, header: str | None) -> None:
+        """Refuse a request whose `Authorization` header does not bear the admin key.
+
+        Raises:
+            Refused: `forbidden` where no admin key is set; `unauthorized`.
+        """
+        if self._digest is None:
+            raise Refused(
+                "forbidden",
+                "This server has no admin key. Set http.admin_key (POSTROAD_HTTP_ADMIN_KEY) and restart it, or use "
+                "`postroad project` and `postroad key` beside it.",
+            )
+        if not hmac.compare_digest(digest(bearer(header)), self._digest):
+            raise Refused("unauthorized", "This is not the admin key (http.admin_key); no API key serves here.")
 
 
 def check_scope(caller: Caller, needed: str) -> None:

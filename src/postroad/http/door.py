@@ -216,7 +216,7 @@ class Door:
             ms=round(took_s * 1000, 2),
             request_id=exchange.request_id,
             project=None if caller is None else caller.project.id,
-            key=None if caller is None else caller.key.id,
+            key=exchange.actor if caller is None else caller.key.id,
         )
 
 

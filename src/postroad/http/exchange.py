@@ -20,6 +20,8 @@ class Exchange:
     address: str = ""
     """Address of the client, behind trusted proxies."""
     caller: Caller | None = None
+    actor: str | None = None
+    """Who calls when it is nobody of a project."""
     idempotency: Idempotency | None = None
     """The request's Idempotency-Key, for handlers that keep their answer in their own transaction (`keeps`)."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)

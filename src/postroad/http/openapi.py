@@ -33,10 +33,11 @@ _JSON = "application/json"
 DESCRIPTION = """\
 Send email, and follow it to the recipient's mail server and back.
 
-Authenticate with an API key: `Authorization: Bearer pr_…`. Times are RFC 3339 in UTC. Lists are read page by page with
-`limit` and `after`. Fields and parameters that are not known are refused. Every failure is a problem document
-(RFC 9457) with a stable `code`; `errors` points at what is wrong. Give an `Idempotency-Key` with every request that
-changes something: repeating it is then safe for 72 hours.
+Authenticate with an API key: `Authorization: Bearer pr_…`; at `/v1/projects` with the installation's admin key. Times
+are RFC 3339 in UTC. Lists are read page by page with `limit` and `after`. Fields and
+parameters that are not known are refused. Every failure is a problem document (RFC 9457) with a stable `code`; `errors`
+points at what is wrong. Give an `Idempotency-Key` with every request that changes something: repeating it is then safe
+for 72 hours.
 
 With a test key nothing leaves the server. The mailboxes of `simulator.test` then give every outcome without any set-up:
 `delivered@`, `bounced@`, `deferred@`, `greylisted@`, `mailboxfull@`, `suppressed@`, `complained@` and others; a label,
@@ -90,6 +91,11 @@ class _Operation:
     def mutating(self) -> bool:
         return self.method in _MUTATING
 
+    @property
+    def kept(self) -> bool:
+        """Whether its answer is kept under an Idempotency-Key."""
+        return self.mutating and not self.handler.opt.get("unkept")
+
 
 def documentation() -> Json:
     """Return the document of our API."""
@@ -116,7 +122,12 @@ def describe(app: Litestar) -> Json:
             "responses": _problems(by_type[repr(Problem)]),
             "headers": _HEADERS,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `pr_live_…` or `pr_test_…`."}
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `pr_live_…` or `pr_test_…`."},
+                "admin": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The admin key of the installation, set as `http.admin_key`.",
+                },
             },
         },
     }
@@ -184,7 +195,7 @@ def _operation(each: _Operation, by_type: Json) -> Json:
     parameters = [_parameter(field, said, by_type) for field, said in parameters_of(each.handler)] + [
         *each.documented.parameters
     ]
-    if each.mutating:
+    if each.kept:
         parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         operation["parameters"] = parameters
@@ -195,6 +206,9 @@ def _operation(each: _Operation, by_type: Json) -> Json:
         operation["security"] = []
     elif each.scope == "local":
         operation["security"] = [{}, {"key": []}]
+    elif each.scope == "admin":
+        operation["security"] = [{"admin": []}]
+        operation["description"] = f"{description}\n\nNeeds the admin key, and is `forbidden` where none is set."
     else:
         operation["description"] = f"{description}\n\nNeeds an API key with the scope `{each.scope}` or `full`."
     return operation
@@ -236,7 +250,7 @@ def _parameter(field: FieldDefinition, said: ParameterKwarg, by_type: Json) -> J
 def _responses(each: _Operation, by_type: Json) -> Json:
     limited = each.scope not in ("public", "local")
     names = ["X-Request-Id", *(("RateLimit-Policy", "RateLimit") if limited else ())]
-    if each.mutating:
+    if each.kept:
         names.append("Idempotency-Replayed")
     done: Json = {
         "description": each.handler.summary or "Done.",

@@ -18,7 +18,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     project_id: str | None
     at: Instant
     actor: str
-    """Identifier of the API key, or `cli`, or `system`."""
+    """Identifier of the API key, or `cli`, `admin` (the admin key) or `system`."""
     action: str
     """Such as `key.created`."""
     subject: str

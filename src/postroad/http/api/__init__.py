@@ -1,11 +1,11 @@
 """The resources of the API, one module each. A new module's controllers are appended to `CONTROLLERS`.
 
 A controller's handlers take `services: GivenServices` and `caller: GivenCaller` (see `postroad.http.auth`), declare the
-scope they need with `opt=READ`, `SEND` or `FULL`, take their body as `data: JSONBody[SomeStruct]` (a Struct with
-`forbid_unknown_fields`; it is decoded once and strictly), path parameters as `FromPath[str]` and query parameters as
-`Annotated[…, QueryParameter(…)]`, return Structs, and raise `Refused` or `Unavailable`. Lists are pages: `limit`,
-`after`, and an answer of `data` and `next`. `SECRET` beside the scope keeps a secret that is shown once from being kept
-with an Idempotency-Key.
+scope they need with `opt=READ`, `SEND` or `FULL` (or `ADMIN`, which has no caller), take their body as `data:
+JSONBody[SomeStruct]` (a Struct with `forbid_unknown_fields`; it is decoded once and strictly), path parameters as
+`FromPath[str]` and query parameters as `Annotated[…, QueryParameter(…)]`, return Structs, and raise `Refused` or
+`Unavailable`. Lists are pages: `limit`, `after`, and an answer of `data` and `next`. `SECRET` beside the scope keeps a
+secret that is shown once from being kept with an Idempotency-Key.
 """
 
 from litestar import Controller
@@ -20,7 +20,7 @@ from postroad.http.api.inbound import InboundController
 from postroad.http.api.keys import KeysController
 from postroad.http.api.messages import MessagesController
 from postroad.http.api.meta import MetaController
-from postroad.http.api.projects import ProjectController
+from postroad.http.api.projects import ProjectController, ProjectsController
 from postroad.http.api.queue import QueueController
 from postroad.http.api.sites import SitesController
 from postroad.http.api.streams import StreamsController
@@ -48,6 +48,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     StreamsController,
     KeysController,
     ProjectController,
+    ProjectsController,
     ClockController,
     MetaController,
 )

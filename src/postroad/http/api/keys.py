@@ -9,9 +9,10 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from postroad.http.auth import FULL, SECRET, GivenCaller, GivenServices
 from postroad.http.paging import place
+from postroad.http.services import Services
 from postroad.model.clock import Instant, from_datetime, to_rfc3339
 from postroad.model.errors import Refused
-from postroad.model.ids import KeyId
+from postroad.model.ids import KeyId, ProjectId
 from postroad.model.message import Mode
 from postroad.model.project import ApiKey, Caller, KeyLimits, KeyScope
 
@@ -87,8 +88,7 @@ class KeysController(Controller):
         limit: Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")] = 100,
     ) -> KeyPage:
         """Return the project's keys in the order they were made, revoked ones too."""
-        found = await services.keys.listed(caller.project.id, after=place("key", after), limit=limit)
-        return KeyPage([shown(key) for key in found], found[-1].id if len(found) == limit else None)
+        return await page(services, caller.project.id, after, limit)
 
     @post(opt=FULL | SECRET, status_code=201, summary="Make an API key")
     async def create(self, data: JSONBody[KeyInput], services: GivenServices, caller: GivenCaller) -> KeyMade:
@@ -98,20 +98,7 @@ class KeysController(Controller):
         than it may do itself.
         """
         check_may_make(caller, data.mode)
-        made = await services.keys.create(
-            caller.project.id,
-            data.name,
-            mode=data.mode,
-            scope=data.scope,
-            limits=KeyLimits(
-                from_domains=tuple(data.limits.from_domains),
-                recipients=tuple(data.limits.recipients),
-                networks=tuple(data.limits.networks),
-            ),
-            expires_at=None if data.expires_at is None else from_datetime(data.expires_at),
-            actor=caller.key.id,
-        )
-        return KeyMade(key=shown(made.key), secret=made.secret)
+        return await make(services, caller.project.id, data, actor=caller.key.id)
 
     @get("/{key_id:str}", opt=FULL, summary="Show an API key")
     async def show(self, key_id: FromPath[str], services: GivenServices, caller: GivenCaller) -> KeyShown:
@@ -122,6 +109,34 @@ class KeysController(Controller):
     async def revoke(self, key_id: FromPath[str], services: GivenServices, caller: GivenCaller) -> KeyShown:
         """End a key: at once on this node, within five seconds on all others. It stays in the list."""
         return shown(await services.keys.revoke(caller.project.id, KeyId(key_id), actor=caller.key.id))
+
+
+async def page(services: Services, project_id: ProjectId, after: str, limit: int) -> KeyPage:
+    """Return a page of a project's keys."""
+    found = await services.keys.listed(project_id, after=place("key", after), limit=limit)
+    return KeyPage([shown(key) for key in found], found[-1].id if len(found) == limit else None)
+
+
+async def make(services: Services, project_id: ProjectId, data: KeyInput, *, actor: str) -> KeyMade:
+    """Make a key for a project that is there.
+
+    Raises:
+        Refused: a name, limit or expiry that cannot be.
+    """
+    made = await services.keys.create(
+        project_id,
+        data.name,
+        mode=data.mode,
+        scope=data.scope,
+        limits=KeyLimits(
+            from_domains=tuple(data.limits.from_domains),
+            recipients=tuple(data.limits.recipients),
+            networks=tuple(data.limits.networks),
+        ),
+        expires_at=None if data.expires_at is None else from_datetime(data.expires_at),
+        actor=actor,
+    )
+    return KeyMade(key=shown(made.key), secret=made.secret)
 
 
 def check_may_make(caller: Caller, mode: Mode) -> None:

@@ -1,11 +1,20 @@
-"""The project that a key belongs to. Others are made and seen by whoever runs the installation, not over the API."""
+"""The project that a key belongs to; and all projects, for whoever runs the installation and has its admin key."""
+
+from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 
-from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
+from postroad.http.api.keys import KeyInput, KeyMade, KeyPage, make, page
+from postroad.http.auth import ADMIN, ADMIN_ACTOR, FULL, READ, SECRET, UNKEPT, GivenCaller, GivenServices
+from postroad.http.paging import place
 from postroad.model.clock import to_rfc3339
+from postroad.model.ids import ProjectId
 from postroad.model.project import Project
+
+_After = Annotated[str, QueryParameter(description="Where to read on: `next` of the page before.")]
+_Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at the most.")]
 
 
 class ProjectShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +25,19 @@ class ProjectShown(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     paused_at: str | None
     """Since when its mail waits instead of being sent."""
+
+
+class ProjectInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A project to make."""
+
+    name: Annotated[str, msgspec.Meta(description="What it is called, 1 to 100 characters; no two have the same.")]
+
+
+class ProjectPage(msgspec.Struct, frozen=True):
+    """A page of projects; `next` is given as `after` to read on, and null at the end."""
+
+    data: list[ProjectShown]
+    next: str | None
 
 
 class ProjectController(Controller):
@@ -40,6 +62,47 @@ class ProjectController(Controller):
         project = await services.projects.resume(caller.project.id, actor=caller.key.id)
         services.due.ring_everywhere()
         return shown(project)
+
+
+class ProjectsController(Controller):
+    """All projects, and their API keys."""
+
+    path = "/v1/projects"
+    tags = ("Projects",)
+
+    @get(opt=ADMIN, summary="List projects")
+    async def listed(self, services: GivenServices, after: _After = "", limit: _Limit = 100) -> ProjectPage:
+        """Return the projects in the order they were made."""
+        found = await services.projects.listed(after=place("prj", after), limit=limit)
+        return ProjectPage([shown(project) for project in found], found[-1].id if len(found) == limit else None)
+
+    @post(opt=ADMIN | UNKEPT, status_code=201, summary="Make a project")
+    async def create(self, data: JSONBody[ProjectInput], services: GivenServices) -> ProjectShown:
+        """Make a project, which has no key yet.
+
+        An `Idempotency-Key` changes nothing here: names are unique, so that a repetition makes nothing and is refused
+        with `already_exists`; the list then shows the project.
+        """
+        return shown(await services.projects.create(data.name, actor=ADMIN_ACTOR))
+
+    @get("/{project_id:str}", opt=ADMIN, summary="Show a project")
+    async def show(self, project_id: FromPath[str], services: GivenServices) -> ProjectShown:
+        """Return one project."""
+        return shown(await services.projects.get(ProjectId(project_id)))
+
+    @get("/{project_id:str}/keys", opt=ADMIN, summary="List the API keys of a project")
+    async def keys(
+        self, project_id: FromPath[str], services: GivenServices, after: _After = "", limit: _Limit = 100
+    ) -> KeyPage:
+        """Return a project's keys in the order they were made, revoked ones too."""
+        project = await services.projects.get(ProjectId(project_id))
+        return await page(services, project.id, after, limit)
+
+    @post("/{project_id:str}/keys", opt=ADMIN | SECRET, status_code=201, summary="Make an API key for a project")
+    async def create_key(self, project_id: FromPath[str], data: JSONBody[KeyInput], services: GivenServices) -> KeyMade:
+        """Make a key of any mode and scope; its secret is in this answer only."""
+        project = await services.projects.get(ProjectId(project_id))
+        return await make(services, project.id, data, actor=ADMIN_ACTOR)
 
 
 def shown(project: Project) -> ProjectShown:
