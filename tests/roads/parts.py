@@ -149,7 +149,7 @@ class Parts:
             node.passed_over.clear()
         self.takes(node, taken.leases)
         last = node.turns.last
-        node.hand.fell_short([site for site, _ in last.short], last.projects)
+        node.hand.fell_short(last.fell_short(), last.projects)
 
     def check_rows(self) -> None:
         text = f"SELECT id, {', '.join(COLUMNS)} FROM deliveries"

@@ -1,7 +1,7 @@
 """What a node has in hand: how many deliveries, to which sites, and whose they are."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from postroad.model.clock import Clock
 from postroad.model.delivery import Lease
@@ -105,7 +105,15 @@ class InHand:
             return True
         return False
 
-    def fell_short(self, sites: Iterable[Site], waiting: frozenset[str]) -> None:
-        """Note which sites had no room for somebody, and which projects have mail that waits."""
-        self._short = {site: site.held // 2 for site in sites}
+    def fell_short(self, held: Mapping[Site, int], waiting: frozenset[str]) -> bool:
+        """Note which sites had no room for somebody, and which projects have mail that waits.
+
+        `held` tells how much of each was in hand when the queue was looked at. Tells whether so much of one has been
+        settled since, within the same commit perhaps, that nothing may come that would call for another look.
+        """
         self.waiting = waiting
+        self._short = {site: count // 2 for site, count in held.items()}
+        eased = [site for site, most in self._short.items() if site.held <= most < held[site]]
+        for site in eased:
+            del self._short[site]
+        return bool(eased)

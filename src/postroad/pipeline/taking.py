@@ -72,7 +72,7 @@ class Taking:
         self.moved = taken.parked > 0 or taken.beyond != ""
         self.in_hand.take(taken.leases)
         last = self._turns.last
-        self.in_hand.fell_short([site for site, _ in last.short], last.projects)
+        self.moved = self.in_hand.fell_short(last.fell_short(), last.projects) or self.moved
         return taken.leases
 
     def pause_s(self) -> float:

@@ -72,10 +72,14 @@ class Choosing:
         self._taken: Counter[str] = Counter()
         self.served = dict(served)
         """By kind of mail, the project that had the last turn."""
-        self.short: set[tuple[Site, StreamKind]] = set()
-        """Sites that had no room for somebody."""
+        self.short: dict[tuple[Site, StreamKind], int] = {}
+        """Sites that had no room for somebody, and how much of theirs was in hand then, with what was let through."""
         self.projects: frozenset[str] = frozenset()
         """Projects that have mail that is due."""
+
+    def fell_short(self) -> dict[Site, int]:
+        """Return the sites that had no room, with how much of each was in hand then."""
+        return {site: held for (site, _), held in self.short.items()}
 
     def ranks(self, found: Sequence[Line]) -> Sequence[Rank]:
         """Return the lines by kind, beginning after the project that had the last turn."""
@@ -134,5 +138,5 @@ class Choosing:
             room = self._rooms[key] = site.room(kind, project, self._now, self._now_s)
         left = room - self._taken[site.name]
         if left <= 0:
-            self.short.add((site, kind))
+            self.short.setdefault((site, kind), site.held + self._taken[site.name])
         return left

@@ -103,17 +103,17 @@ def test_a_site_that_stands_still_gets_a_small_share():
 
 def test_while_others_wait_a_project_is_promised_no_more_than_its_share():
     hand = make(100)
-    hand.fell_short([], frozenset({"prj_2", "prj_3"}))
+    hand.fell_short({}, frozenset({"prj_2", "prj_3"}))
     hand.take(leases(33))
     assert not promise(hand, 1)
     assert promise(hand, 1, project=OTHER)
-    hand.fell_short([], frozenset())
+    hand.fell_short({}, frozenset())
     assert promise(hand, 1)
 
 
 def test_while_others_wait_a_part_of_the_hand_is_left_for_the_queue():
     hand = make(100)
-    hand.fell_short([], frozenset({"prj_3"}))
+    hand.fell_short({}, frozenset({"prj_3"}))
     hand.take([lease for n in range(3) for lease in leases(25, f"d{n}.test", project_id=f"prj_{n + 5}")])
     assert not promise(hand, 1)
 
@@ -136,10 +136,26 @@ def test_a_site_that_fell_short_rings_when_half_of_it_is_settled():
     hand, held = make(10_000), leases(64, "slow.test")
     hand.take(held)
     site = hand._shaping.site("slow.test")
-    hand.fell_short([site], frozenset())
+    assert not hand.fell_short({site: 64}, frozenset())
     told = [hand.give(lease, 0.0) for lease in held]
     assert told.count(True) == 1
     assert told.index(True) == 31
+
+
+@pytest.mark.parametrize(("settled", "again"), [(64, True), (32, True), (31, False), (0, False)])
+def test_what_was_settled_before_it_is_known_that_a_site_fell_short_calls_for_another_look(settled, again):
+    hand, held = make(10_000), leases(64, "slow.test")
+    hand.take(held)
+    site = hand._shaping.site("slow.test")
+    for lease in held[:settled]:
+        hand.give(lease, 0.0)
+    assert hand.fell_short({site: 64}, frozenset()) is again
+    assert any(hand.give(lease, 0.0) for lease in held[settled:]) is not again
+
+
+def test_a_site_of_which_nothing_is_in_hand_does_not_call_for_another_look():
+    hand = make(10_000)
+    assert not hand.fell_short({hand._shaping.site("slow.test"): 0}, frozenset())
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -176,7 +176,7 @@ def test_a_slow_rate_says_when_to_come_back(clock):
     turns = Turns(shaping, None, clock)
     assert turns.choose(0.0).wait_for(line("0 a"), mail()) == "x.test"
     assert turns.wait_us(0.0) == 8 * SECOND
-    assert turns.last.short == {(site, MAIL)}
+    assert list(turns.last.short) == [(site, MAIL)]
 
 
 def test_with_nothing_short_there_is_nothing_to_come_back_for(turns):
