@@ -84,7 +84,7 @@ async def test_another_projects_queue_is_not_seen_or_changed(house: House, api: 
         assert await listed(stranger) == []
         assert (await stranger.get(f"{PATH}/deliveries/{name}")).status_code == 404
         assert (await stranger.get(f"{PATH}/counts")).json() == {"data": [], "complete": True}
-        assert (await change(stranger, "cancel"))["matched"] == 0
+        assert (await change(stranger, "cancel", all=True))["matched"] == 0
     async with house.client(house.secrets[KeyScope.READ]) as reader:
         assert (await reader.get(PATH)).status_code == 200
         assert (await reader.post(f"{PATH}/cancel", json={})).status_code == 403
@@ -111,13 +111,13 @@ async def test_a_dry_run_says_what_would_be_and_changes_nothing(house: House, ap
 
 async def test_mail_is_held_and_released(house: House, api: httpx.AsyncClient) -> None:
     (name,) = await send(api, "a@a.example")
-    assert (await change(api, "hold", note="Wrong price."))["changed"] == 1
+    assert (await change(api, "hold", all=True, note="Wrong price."))["changed"] == 1
     (row,) = await listed(api)
     assert (row["state"], row["next_attempt_at"]) == ("held", None)
     assert row["reason"]["detail"] == "It was held by hand: Wrong price."
-    assert (await change(api, "hold"))["matched"] == 0
+    assert (await change(api, "hold", all=True))["matched"] == 0
     due, told = house.services.due.beat, house.services.event_signal.beat
-    assert (await change(api, "release"))["changed"] == 1
+    assert (await change(api, "release", all=True))["changed"] == 1
     assert (house.services.due.beat, house.services.event_signal.beat) != (due, told)
     assert (await listed(api))[0]["state"] == "queued"
     kinds = [
@@ -132,23 +132,23 @@ async def test_mail_is_held_and_released(house: House, api: httpx.AsyncClient) -
 async def test_what_is_being_sent_is_left_alone_and_told(house: House, api: httpx.AsyncClient) -> None:
     await send(api, "a@a.example")
     lease_one(house)
-    answer = await change(api, "bounce")
+    answer = await change(api, "bounce", all=True)
     assert (answer["matched"], answer["in_hand"]) == (0, 1)
 
 
 async def test_scheduled_mail_is_sent_early_only_when_it_is_named(house: House, api: httpx.AsyncClient) -> None:
     later = Instant(house.clock.now() + HOUR)
     await send(api, "a@a.example", send_at=to_rfc3339(later))
-    assert (await change(api, "requeue"))["matched"] == 0
+    assert (await change(api, "requeue", all=True))["matched"] == 0
     assert (await change(api, "requeue", states=["scheduled"]))["changed"] == 1
     assert (await listed(api))[0]["state"] == "queued"
 
 
 async def test_a_long_change_is_made_in_parts_under_one_name(house: House, api: httpx.AsyncClient) -> None:
     await send(api, *[f"u{n}@a.example" for n in range(5)])
-    first = await change(api, "cancel", limit=3)
+    first = await change(api, "cancel", all=True, limit=3)
     assert (first["changed"], len(first["sample"])) == (3, 3)
-    second = await change(api, "cancel", after=first["next"], operation=first["operation"])
+    second = await change(api, "cancel", all=True, after=first["next"], operation=first["operation"])
     assert (second["changed"], second["next"]) == (2, None)
     entries = house.services.database.read_now(lambda c: audit.entries(c, house.project.id, limit=2))
     assert {(entry.action, entry.subject) for entry in entries} == {("queue.cancel", first["operation"])}
@@ -167,9 +167,12 @@ async def test_a_change_that_takes_long_says_where_to_go_on(house: House, api: h
     [
         ("release", {"states": ["queued"]}, "/states"),
         ("hold", {"states": ["delivered"]}, "/states"),
-        ("hold", {"note": "x" * 501}, "/note"),
+        ("hold", {"all": True, "note": "x" * 501}, "/note"),
         ("hold", {"older_than_s": -1}, "/older_than_s"),
         ("hold", {"what": 1}, "/what"),
+        ("hold", {}, "/all"),
+        ("cancel", {"note": "Oops", "dry_run": True}, "/all"),
+        ("bounce", {"all": False, "limit": 5}, "/all"),
     ],
 )
 async def test_what_cannot_be_changed_is_named(api: httpx.AsyncClient, action: str, body: dict, pointer: str) -> None:

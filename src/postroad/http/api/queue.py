@@ -12,6 +12,7 @@ from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
 from postroad.http.services import Services
 from postroad.model.clock import SECOND, Clock, Instant, to_rfc3339
 from postroad.model.delivery import State
+from postroad.model.errors import Refused
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
 from postroad.model.message import Mode
 from postroad.model.reason import Class, Reason
@@ -74,7 +75,7 @@ class QueueCounts(msgspec.Struct, frozen=True):
 
 
 class QueueChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries to change; all that is given must hold, and nothing given means all."""
+    """Which deliveries to change; all that is given must hold, and where nothing is given, `all` must be true."""
 
     site: str | None = None
     domain: str | None = None
@@ -84,6 +85,7 @@ class QueueChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     older_than_s: Annotated[int, msgspec.Meta(ge=0)] | None = None
     message_id: str | None = None
     to: str | None = None
+    all: Annotated[bool, msgspec.Meta(description="Everything; needed when nothing else says what is meant.")] = False
     note: Annotated[str, msgspec.Meta(description="Why; it is kept with the deliveries and in the audit.")] = ""
     dry_run: Annotated[bool, msgspec.Meta(description="Only say what would be changed.")] = False
     after: Annotated[str, msgspec.Meta(description="`next` of the call before.")] = ""
@@ -183,9 +185,12 @@ class QueueController(Controller):
 
         A call changes a bounded part. It can be repeated without harm.
         """
+        wanted = _filter(caller.project.id, data, services.clock)
+        if not data.all and wanted == Filter(project_id=caller.project.id, states=LIVE):
+            raise Refused.field("/all", "Say which deliveries are meant, or give `all` as true for the whole queue.")
         changed = await services.queue.change(
             action,
-            _filter(caller.project.id, data, services.clock),
+            wanted,
             author=caller.key.id,
             note=data.note,
             after=data.after,
