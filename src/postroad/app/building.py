@@ -120,19 +120,32 @@ class _Ground:
     rules: RuleFiles
 
 
+def _rule_files(settings: Settings) -> RuleFiles:
+    return RuleFiles([Path(name) for name in settings.delivery.rules])
+
+
+def _senders(ground: _Ground) -> Senders:
+    settings = ground.settings
+    return Senders(
+        database=ground.database,
+        clock=ground.clock,
+        mint=ground.mint,
+        vault=ground.vault,
+        dns=Lookup(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s),
+        settings=settings,
+        told=ground.told.ring,
+    )
+
+
 async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, database: Database) -> House:
     clock: Clock = await clock_of(database) if settings.testing.movable_clock else WallClock()
     mint = Minter(clock)
     blobs, due, told = Blobs(settings.blobs_url), WakeUp(), WakeUp()
-    rules = RuleFiles([Path(name) for name in settings.delivery.rules])
-    ground = _Ground(settings, dev, node, vault, database, clock, mint, blobs, due, told, rules)
+    ground = _Ground(settings, dev, node, vault, database, clock, mint, blobs, due, told, _rule_files(settings))
     projects, keys = Projects(database, clock, mint), Keys(database, clock, mint)
     projects.on_change(keys.forget_project)
     streams = Streams(database, clock, built_in_streams(settings))
-    lookup = Lookup(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s)
-    senders = Senders(
-        database=database, clock=clock, mint=mint, vault=vault, dns=lookup, settings=settings, told=told.ring
-    )
+    senders = _senders(ground)
     identifiers, suspensions = await _identifiers(projects), await _suspensions(ground)
     ringing = Ringing(database, node=node.name)
     join(ringing, due, suspensions)
@@ -168,7 +181,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
         notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
         egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake, tls_mail=tls_mail,
-        sending=sending, recompose=recompose, retention=retention, time=time, rules=rules, suspensions=suspensions,
+        sending=sending, recompose=recompose, retention=retention, time=time, rules=ground.rules, suspensions=suspensions,
         shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock, suspensions),
         undoing=Undoing(database, clock, mint, told=told.ring),
         queue=Queue(database, clock, mint, due=due.ring_everywhere, told=told.ring), suspending=suspending,
