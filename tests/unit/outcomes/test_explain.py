@@ -211,6 +211,20 @@ def test_a_suppressed_recipient_tells_the_entry_and_its_remedy() -> None:
     assert (told.suppression.author, told.suppression.rule, told.suppression.note) == ("system", None, "a note")
 
 
+def test_the_reserved_address_of_a_suppressed_recipient_stands_on_no_list() -> None:
+    rehearsed = msgspec.structs.replace(reason(Class.SUPPRESSED), rule="compose.suppressed")
+    told = answer(delivery(State.SUPPRESSED, rehearsed))
+    assert "list since" not in told.sentence
+    assert told.remedy == words.REHEARSED_REMEDY
+
+
+def test_what_somebody_ended_by_hand_was_refused_by_nobody() -> None:
+    ended = msgspec.structs.replace(reason(Class.LOCAL, detail="It was ended by hand."), rule="queue.bounce")
+    told = answer(delivery(State.BOUNCED, ended))
+    assert told.sentence == "It was ended. It was ended by hand."
+    assert told.remedy == words.REMEDIES[Class.CANCELED]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after
+from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after, to_rfc3339
 from postroad.model.delivery import DUE, Lease, State
 from postroad.model.event import EventType
 from postroad.model.ids import DeliveryId, MessageId, ProjectId
@@ -441,7 +441,7 @@ def test_an_expired_delivery_keeps_the_last_cause_as_evidence() -> None:
     assert (found.state, found.event, found.reason.cls) == (State.EXPIRED, EventType.EXPIRED, Class.EXPIRED)
     assert found.reason.evidence["last_class"] == "mailbox_full"
     assert found.reason.evidence["code"] == 452
-    assert found.reason.evidence["expires_at"] == after(NOW, MINUTE)
+    assert found.reason.evidence["expires_at"] == to_rfc3339(after(NOW, MINUTE))
     assert (found.failures, found.suppress, found.next_at) == (5, False, None)
 
 
@@ -449,7 +449,7 @@ def test_a_delivery_lapses_when_its_time_is_over_before_the_attempt() -> None:
     assert lapse(lease(), now=NOW) is None
     found = lapse(lease(expires_at=NOW, failures=1), now=NOW)
     assert found is not None
-    assert (found.state, found.failures, found.reason.evidence) == (State.EXPIRED, 1, {"expires_at": NOW})
+    assert (found.state, found.failures, found.reason.evidence) == (State.EXPIRED, 1, {"expires_at": to_rfc3339(NOW)})
     assert found.reason.scope is Scope.LOCAL
 
 

@@ -20,6 +20,7 @@ def road(flow, until=None):
         (None, LATER, ("Next.", LATER)),
         (road(Flow.FLOWING), LATER, ("Next.", LATER)),
         (road(Flow.PROBING), None, ("Next. Why.", None)),
+        (road(Flow.SUSPENDED), LATER, ("The next attempt waits until mail to google is resumed. Why.", None)),
         (road(Flow.SUSPENDED, LATER), None, (f"The next attempt waits for google until {LATER}. Why.", LATER)),
         (road(Flow.SUSPENDED, LATEST), LATER, (f"The next attempt waits for google until {LATEST}. Why.", LATEST)),
         (road(Flow.SUSPENDED, LATER), LATEST, ("Next.", LATEST)),

@@ -24,6 +24,7 @@ from postroad.pipeline.outcomes.roads import Road, Roads, delayed
 from postroad.pipeline.outcomes.words import (
     CAUSES,
     HOLD_REMEDY,
+    REHEARSED_REMEDY,
     RELAY_REMEDY,
     REMEDIES,
     RESEND_REMEDY,
@@ -233,8 +234,8 @@ _NO_SENDING_AGAIN: Final = frozenset({Class.IN_DOUBT, Class.EXPIRED})
 
 def _sentence(delivery: Delivery, entry: Suppression | None) -> str:
     """Return the story of one recipient: where it stands, why, what the server said, what follows from it."""
-    parts = [_FRAMES[delivery.state]]
     reason = delivery.reason
+    parts = ["It was ended." if _by_hand(reason) else _FRAMES[delivery.state]]
     if reason is not None:
         cause = reason.detail or CAUSES[reason.cls]
         parts.append(f"Before that: {cause}" if delivery.state in _TOLD_BEFORE else cause)
@@ -245,13 +246,22 @@ def _sentence(delivery: Delivery, entry: Suppression | None) -> str:
             parts.append(said)
     if delivery.possible_duplicate:
         parts.append("An attempt ended in doubt, so the recipient may have got it more than once.")
-    rehearsed = reason is not None and reason.rule == "compose.suppressed"  # a reserved address stands on no list
-    if delivery.state is State.SUPPRESSED and entry is None and not rehearsed:
+    if delivery.state is State.SUPPRESSED and entry is None and not _rehearsed(reason):
         parts.append("The address has left the list since.")
     elif entry is not None:
         since = to_rfc3339(entry.created_at)
         parts.append(f"The address has been on the suppression list since {since}, {SUPPRESSION_CAUSES[entry.cause]}.")
     return " ".join(parts)
+
+
+def _by_hand(reason: Reason | None) -> bool:
+    """Tell whether an operator ended it, and no mail server."""
+    return reason is not None and reason.rule == "queue.bounce"
+
+
+def _rehearsed(reason: Reason | None) -> bool:
+    """Tell whether it went to the reserved address that plays a suppressed recipient, which stands on no list."""
+    return reason is not None and reason.rule == "compose.suppressed"
 
 
 def _said(reason: Reason) -> str | None:
@@ -351,10 +361,14 @@ def _next(delivery: Delivery, now: Instant) -> Next | None:
 def _remedy(delivery: Delivery, entry: Suppression | None) -> str:
     """Return what would change the outcome, by the state and the class of the cause."""
     reason, state = delivery.reason, delivery.state
-    if state is State.SUPPRESSED:
-        return RESEND_REMEDY if entry is None else SUPPRESSION_REMEDIES[entry.cause]
+    if state is State.SUPPRESSED and entry is None:
+        return REHEARSED_REMEDY if _rehearsed(reason) else RESEND_REMEDY
+    if state is State.SUPPRESSED and entry is not None:
+        return SUPPRESSION_REMEDIES[entry.cause]
     if reason is None:
         return REMEDIES[Class.ACCEPTED] if state is State.DELIVERED else WAITING_REMEDY
+    if _by_hand(reason):
+        return REMEDIES[Class.CANCELED]
     if state is State.HELD:
         return RELAY_REMEDY if reason.cls is Class.AUTH_FAILED else HOLD_REMEDY
     cause = _last_cause(reason) or reason.cls

@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
-from postroad.model.clock import SECOND, Instant, after
+from postroad.model.clock import SECOND, Instant, after, to_rfc3339
 from postroad.model.delivery import Lease, State
 from postroad.model.event import EventType
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
@@ -363,7 +363,7 @@ def _again(
 def _expired(lease: Lease, last: Reason | None, *, failures: int | None = None, in_doubt: bool = False) -> Verdict:
     """Give up on a delivery: the cause that kept it back until now is kept as evidence."""
     last = lease.reason if last is None else last
-    evidence: Evidence = {"expires_at": lease.expires_at}
+    evidence: Evidence = {"expires_at": to_rfc3339(lease.expires_at)}
     if last is not None:
         evidence = last.evidence | evidence | {"last_class": run(last)[0], "last_rule": last.rule}
     scope = Scope.LOCAL if last is None else last.scope

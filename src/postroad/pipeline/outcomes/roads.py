@@ -26,6 +26,8 @@ def delayed(what: str, at: str | None, road: Road | None, now: Instant) -> tuple
     """Return what comes next, and when, as the road lets it: a pause outlasts an earlier attempt."""
     if road is None or road.flow is Flow.FLOWING:
         return what, at
+    if road.until is None and road.flow is Flow.SUSPENDED:
+        return f"The next attempt waits until mail to {road.site} is resumed. {road.sentence}", None
     if road.until is None:
         return f"{what} {road.sentence}", at
     if (at is not None and at >= road.until) or road.until <= to_rfc3339(now):

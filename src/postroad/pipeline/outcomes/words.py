@@ -47,7 +47,7 @@ REMEDIES: Final = {
     Class.AUTH_FAILED: "Check the sending domain's SPF, DKIM and DMARC records and this server's reverse DNS.",
     Class.RATE_LIMITED: "Send more slowly to this provider; waiting is what helps.",
     Class.GREYLISTED: "Waiting helps: such servers take a message that comes again after some minutes.",
-    Class.UNREACHABLE: "Their side or the network between has to come back; check that port 25 is open from here.",
+    Class.UNREACHABLE: "Their side or the network between has to come back; if no host answers, look at port 25.",
     Class.DNS_FAILURE: "The domain's owner has to repair its DNS; check that the resolver of this server works.",
     Class.TLS_REQUIRED_FAILED: "Their server needs working TLS and a valid certificate, or the policy has to change.",
     Class.PROTOCOL_ERROR: "Look at the attempt's conversation; the mail server or something between needs repair.",
@@ -84,3 +84,4 @@ RELAY_REMEDY: Final = "Correct the user name and password that are set for the r
 HOLD_REMEDY: Final = "Put right what the detail says, then release what is held."
 WAITING_REMEDY: Final = "Nothing needs to be done. Until it is sent it can be canceled or moved to another time."
 RESEND_REMEDY: Final = "Send it again: the address is not on the suppression list any more."
+REHEARSED_REMEDY: Final = "Nothing needs to be done: this address is reserved, and plays a recipient who is suppressed."
