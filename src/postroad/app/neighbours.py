@@ -32,13 +32,21 @@ def follow_time(ringing: Ringing, time: Timekeeper) -> None:
 
 def join(ringing: Ringing, due: WakeUp, suspensions: Suspensions) -> None:
     """Let a node's wake-ups reach the others, and theirs this one."""
-    tasks: set[asyncio.Task[None]] = set()
+    reading: list[asyncio.Task[None]] = []
+    heard = False
 
     def reread(_: str) -> None:
-        if not tasks:
-            task = asyncio.get_running_loop().create_task(_reread(suspensions))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        nonlocal heard
+        heard = True  # whoever reads now may have begun too early for this change
+        if not reading:
+            reading.append(asyncio.get_running_loop().create_task(read()))
+
+    async def read() -> None:
+        nonlocal heard
+        while heard:
+            heard = False
+            await _reread(suspensions)
+        reading.clear()
 
     due.also(partial(ringing.tell, _DUE))
     ringing.on(_DUE, lambda _: due.ring())

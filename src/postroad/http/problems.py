@@ -130,8 +130,6 @@ def failure(error: BaseException) -> Failure:
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
             return _plain("malformed_json", f"The body is not valid JSON: {error}.")
-        case UnicodeDecodeError():
-            return _plain("malformed_json", "The body is not valid JSON: it is not written in UTF-8.")
         case TimeoutError():
             status, title = STATUSES["timeout"]
             detail = "The answer took too long to find; ask for less."
@@ -142,6 +140,11 @@ def failure(error: BaseException) -> Failure:
             return _of_framework(error)
         case _:
             return _plain("internal_error", "The request failed on our side; the request id leads to the reason.")
+
+
+def not_utf8() -> Refused:
+    """Return the refusal for a body that is no text; decoders say that in another way than what else is wrong."""
+    return Refused("malformed_json", "The body is not valid JSON: it is not written in UTF-8.")
 
 
 def invalid(error: msgspec.ValidationError, under: str = "", *, kind: Any = None) -> Refused:

@@ -67,11 +67,21 @@ class Protocol(HttpToolsProtocol):
 
     async def _answer(self, cycle: RequestResponseCycle, route: WholeRoute) -> None:
         assert self._door is not None
-        status, lines, body = await self._door.answer(cast("HTTPScope", cycle.scope), bytes(cycle.body), route)
-        if self.flow.write_paused and not cycle.disconnected:
-            await self.flow.drain()
-        if cycle.disconnected:
-            return
+        octets, cycle.body = bytes(cycle.body), bytearray()  # a connection that idles afterwards holds no mail
+        try:
+            response = await self._door.answer(cast("HTTPScope", cycle.scope), octets, route)
+            if self.flow.write_paused and not cycle.disconnected:
+                await self.flow.drain()
+            if not cycle.disconnected:
+                self._respond(cycle, *response)
+        except BaseException:
+            self.transport.close()
+            raise
+        finally:
+            cycle.on_response = _nothing  # the way back to this connection would keep both until cycles are collected
+
+    def _respond(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> None:
+        """Write an answer, and let the next request begin."""
         head = [STATUS_LINE[status]]
         head += [b"%s: %s\r\n" % header for header in cycle.default_headers]
         if not cycle.keep_alive:
@@ -81,6 +91,10 @@ class Protocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+
+def _nothing() -> None:
+    """Be told of a response, and do nothing."""
 
 
 def server_of(door: Door, *, drain_s: int | None = None) -> uvicorn.Server:

@@ -12,7 +12,7 @@ from litestar.types import HTTPScope, Receive, Send
 
 from postroad.http.admission import Doorkeeper, idempotency_of, send_answer
 from postroad.http.exchange import Exchange
-from postroad.http.problems import invalid
+from postroad.http.problems import invalid, not_utf8
 from postroad.http.services import Services
 from postroad.model.errors import Refused
 from postroad.model.project import Caller
@@ -45,6 +45,8 @@ def decode_draft(octets: bytes | msgspec.Raw) -> Draft:
     """
     try:
         return _draft.decode(octets)
+    except UnicodeDecodeError as error:
+        raise not_utf8() from error
     except msgspec.ValidationError as error:
         raise invalid(error) from error
 
@@ -58,6 +60,8 @@ async def accept_batch(services: Services, caller: Caller, body: bytes, idempote
     """Take a batch."""
     try:
         batch = _batch.decode(body)
+    except UnicodeDecodeError as error:
+        raise not_utf8() from error
     except msgspec.ValidationError as error:
         raise invalid(error) from error
     return await services.intake.accept_batch(

@@ -13,7 +13,7 @@ from postroad.http.api import CONTROLLERS
 from postroad.http.auth import dependencies
 from postroad.http.door import Door, Metrics
 from postroad.http.openapi import documentation
-from postroad.http.problems import handle, invalid
+from postroad.http.problems import handle, invalid, not_utf8
 from postroad.http.reference import Reference
 from postroad.http.services import Services
 
@@ -31,6 +31,8 @@ class StrictRequest(Request[Any, Any, Any]):
         field = self.route_handler.parsed_data_field
         try:
             return msgspec.json.decode(await self.body(), type=field.annotation if field is not None else Any)
+        except UnicodeDecodeError as error:
+            raise not_utf8() from error
         except msgspec.ValidationError as error:
             raise invalid(error, kind=None if field is None else field.annotation) from error
 

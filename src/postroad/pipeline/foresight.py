@@ -41,11 +41,14 @@ class Foresight:
         """Return what was begun for a lease that has become real, or None."""
         return self._begun.pop(lease.delivery_id, None) if self._begun else None
 
-    def forget(self, new: Sequence[NewMessage]) -> None:
-        """Throw away what was begun for a request and has not been claimed."""
-        for one in new if self._begun else ():
+    def settle(self, new: Sequence[NewMessage], leases: Sequence[Lease]) -> None:
+        """Throw away what was begun for a request and has not been leased."""
+        if not self._begun:
+            return
+        real = {lease.delivery_id for lease in leases}
+        for one in new:
             for delivery in one.deliveries:
-                task = self._begun.pop(delivery.id, None)
+                task = None if delivery.id in real else self._begun.pop(delivery.id, None)
                 if task is not None:
                     task.cancel()
 

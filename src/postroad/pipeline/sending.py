@@ -178,8 +178,8 @@ class Sending:
     def taken(self, count: int, leases: Sequence[Lease], new: Sequence[NewMessage] = ()) -> None:
         """Take what an offer of `count` brought."""
         self._in_hand.keep(count)
+        self._foresight.settle(new, leases)
         if not leases:
-            self._foresight.forget(new)
             return
         self._in_hand.take(leases)
         if not self._arrived:

@@ -14,8 +14,10 @@ from postroad.app import building
 from postroad.app.administration import operations
 from postroad.app.building import open_house
 from postroad.app.house import House
+from postroad.app.neighbours import join
 from postroad.config import Secret, Settings, for_development
 from postroad.model.clock import DAY, SECOND, after, to_rfc3339
+from postroad.store.wakeup import WakeUp
 from stores import postgres_template, sqlite_template, state_of, store_url
 
 __all__ = ["postgres_template", "sqlite_template", "store_url"]
@@ -103,3 +105,37 @@ async def test_a_clock_that_is_moved_on_one_node_moves_on_the_other(shared_url: 
         await door.time.advance(3 * DAY / SECOND)
         await sent(road, answer["deliveries"][0]["id"])
         assert road.time.ahead == door.time.ahead >= 3 * DAY - 60 * SECOND
+
+
+async def test_a_change_that_is_told_while_an_earlier_one_is_read_is_read_too() -> None:
+    class Ringing:
+        def on(self, subject: str, heard: object) -> None:
+            self.heard = {**getattr(self, "heard", {}), subject: heard}
+
+        def tell(self, subject: str) -> None:
+            """Tell nobody."""
+
+    class Suspensions:
+        reads = 0
+
+        def __init__(self) -> None:
+            self.go_on = asyncio.Event()
+
+        async def refresh(self) -> None:
+            self.reads += 1
+            await self.go_on.wait()
+
+    ringing, suspensions = Ringing(), Suspensions()
+    join(ringing, WakeUp(), suspensions)
+    for _ in range(3):
+        ringing.heard["suspensions"]("")
+        await asyncio.sleep(0)
+    suspensions.go_on.set()
+    async with asyncio.timeout(_PATIENCE_S):
+        while suspensions.reads < 2:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    assert suspensions.reads == 2
+    ringing.heard["suspensions"]("")
+    await asyncio.sleep(0.01)
+    assert suspensions.reads == 3

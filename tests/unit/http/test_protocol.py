@@ -1,14 +1,17 @@
 """The short way of hot requests: the same answers as over ASGI, whatever way their octets come."""
 
 import asyncio
+import gc
 import gzip
 import json
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+import uvicorn
 
 from doors import House
 from postroad.http.door import Door
@@ -49,6 +52,7 @@ class Street:
     """A door that listens."""
 
     house: House
+    server: uvicorn.Server
     port: int
     lines: list[Line]
 
@@ -73,7 +77,7 @@ async def street(house: House) -> AsyncIterator[Street]:
     await server.startup(sockets=[listener])
     running = asyncio.create_task(server.main_loop())
     await asyncio.sleep(0)
-    made = Street(house, listener.getsockname()[1], [])
+    made = Street(house, server, listener.getsockname()[1], [])
     yield made
     for line in made.lines:
         line.writer.close()
@@ -240,3 +244,45 @@ async def test_a_bug_is_a_500_that_says_nothing(street: Street, monkeypatch: pyt
     status, _, body = await line.response()
     assert (status, json.loads(body)["code"]) == (500, "internal_error")
     assert b"secret" not in body
+
+
+async def test_a_connection_that_idles_holds_no_mail(street: Street) -> None:
+    line = await street.line()
+    await line.send(street.request(draft(text="x" * 40_000)))
+    assert (await line.response())[0] == 202
+    (protocol,) = street.server.server_state.connections
+    assert protocol.cycle.body == b""
+
+
+async def test_a_connection_that_has_ended_is_freed_at_once(street: Street, ways: list[str]) -> None:
+    line = await street.line()
+    await line.send(street.request(draft()))
+    assert (await line.response())[0] == 202
+    protocol = weakref.ref(next(iter(street.server.server_state.connections)))
+    gc.disable()
+    try:
+        line.writer.close()
+        async with asyncio.timeout(20):
+            while protocol() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+    assert ways == ["short"]
+
+
+async def test_an_answer_that_is_given_up_closes_its_connection(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def endless(*given: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(street.house.services.intake, "accept", endless)
+    line = await street.line()
+    await line.send(street.request(draft()))
+    await asyncio.wait_for(begun.wait(), 20)
+    for task in street.server.server_state.tasks:
+        task.cancel()
+    assert await line.ended()

@@ -467,6 +467,23 @@ async def test_without_room_in_hand_the_mail_waits_in_the_queue(handed):
     assert handed.due.beat == 1
 
 
+async def test_what_is_left_in_the_queue_is_told_to_other_nodes_too(handed):
+    heard = []
+    handed.due.also(lambda: heard.append(handed.due.beat))
+    await handed.intake.accept(handed.caller, draft())
+    assert heard == []
+    handed.hands.willing = False
+    await handed.intake.accept(handed.caller, draft())
+    assert heard == [1]
+
+
+async def test_a_batch_of_which_nothing_is_good_is_offered_to_nobody(handed):
+    answer = await handed.intake.accept_batch(handed.caller, [draft(to="nobody")], idempotency=KEY)
+    again = await handed.intake.accept_batch(handed.caller, [draft(to="nobody")], idempotency=KEY)
+    assert (answer.status, again.status, again.replayed) == (422, 422, True)
+    assert (handed.hands.offers, handed.hands.came) == ([], [])
+
+
 async def test_mail_for_later_is_not_taken_in_hand(handed):
     await handed.intake.accept(handed.caller, draft(send_at=to_datetime(Instant(START + HOUR))))
     assert handed.hands.came == [(1, [])]

@@ -444,6 +444,27 @@ async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
     assert [composed.rcpt_to for _, composed in post.postman.carried] == ["bob@x.test"]
 
 
+async def test_what_was_foreseen_and_is_suppressed_leaves_its_place_to_others(post):
+    async with post.working() as sending:
+        hold = await offered(post, sending)
+        new = msgspec.structs.replace(
+            new_message(post.mints, post.project, "ann@x.test", "off@x.test"), content=encode_content(CONTENT)
+        )
+        asked = acceptance(post.project, new, hold=hold)
+        sending.foresee([new], asked.at, hold)
+        (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
+        sending.taken(2, answer.leases[:1], [new])  # as if the other recipient were suppressed
+        await post.until(new.deliveries[0].id, "delivered")
+        next_one = msgspec.structs.replace(
+            new_message(post.mints, post.project, "bob@x.test"), content=encode_content(CONTENT)
+        )
+        sending.foresee([next_one], START, await offered(post, sending))
+        async with asyncio.timeout(10):
+            while next_one.deliveries[0].id not in post.press.composed:
+                await asyncio.sleep(0.005)
+        sending.taken(1, (), [next_one])
+
+
 async def test_foresight_that_fails_is_done_again_in_the_open(post):
     async with post.working() as sending:
         hold = await offered(post, sending)

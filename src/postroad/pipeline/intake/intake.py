@@ -223,10 +223,10 @@ class Intake:
         if answer is not None and not answer.replayed:
             self._told.ring()
             if len(leases) < count:
-                self._due.ring()
+                self._due.ring_everywhere()
 
     def _offer(self, caller: Caller, count: int, new: Sequence[NewMessage]) -> Hold | None:
-        if self._hands is None or caller.project.paused_at is not None:
+        if not new or self._hands is None or caller.project.paused_at is not None:
             return None
         return self._hands.offer(count, new)
 
