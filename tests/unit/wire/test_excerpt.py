@@ -89,3 +89,36 @@ def test_any_mail_is_kept_within_the_limit_however_it_comes(words: list[bytes], 
     assert len(short) <= 200
     if len(mail) <= 200:
         assert short == mail
+
+
+@pytest.mark.parametrize("flood", [b"\n--", b"\r\n--\r\n", b" boundary=f\n--f", b"\n--b/1\n\nx"])
+def test_a_flood_of_marks_is_read_in_as_many_looks_as_there_are_parts(
+    flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    look = Excerpt._declare
+
+    def counted(self: Excerpt) -> None:
+        nonlocal looks
+        looks += 1
+        look(self)
+
+    monkeypatch.setattr(Excerpt, "_declare", counted)
+    mail = multipart() + flood * (200_000 // len(flood))
+    assert len(kept(mail, limit=100_000)) <= 100_000
+    assert looks < 2_500
+
+
+@pytest.mark.parametrize("pieces", [1, 5, 33, 10_000])
+def test_a_declaration_is_read_whole_however_it_comes(pieces: int) -> None:
+    inner = b"Content-Type: multipart/alternative; boundary=inner\r\n\r\n--in\r\n" + b"x\r\n" * 2_000
+    mail = multipart(inner, STATUS)
+    assert b"Final-Recipient" in kept(mail, pieces)
+    assert kept(mail, pieces).count(b"x\r\n") > 200
+
+
+def test_behind_a_thousand_parts_the_rest_is_one() -> None:
+    mail = multipart(*[b"\r\nx"] * 1_500, b"\r\n" + b"rest\r\n" * 2_000)
+    short = kept(mail, limit=20_000)
+    assert len(short) == 20_000
+    assert short[-600:].count(b"rest") >= 99
