@@ -112,7 +112,12 @@ def serving(
         node.start()
         yield node
         assert node.stop() == 0
-        assert '"level": "error"' not in node.log(1_000_000), node.log(1_000_000)
+        assert not errors_in(node.log(1_000_000))
+
+
+def errors_in(log: str) -> list[str]:
+    """The errors in a log, but for the alarm that the tests' PostgreSQL syncs nothing."""
+    return [line for line in log.splitlines() if '"level": "error"' in line and "commits_not_durable" not in line]
 
 
 def verified(api: Api, dns: DnsServer, domain: str) -> Document:
