@@ -81,6 +81,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reporting_mta: str | None = None
     standard: bool = False
     """Whether it came as RFC 3464 asks; otherwise it was read from prose."""
+    enclosed: bool = False
+    """Whether it is a message within the mail that came: the mail may be about another delivery than it is."""
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,6 +105,8 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     envelope_id: str | None = None
     original: Original = Original()
     standard: bool = False
+    enclosed: bool = False
+    """As of a report."""
 
     @property
     def by_recipient(self) -> bool:

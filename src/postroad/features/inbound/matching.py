@@ -25,18 +25,28 @@ class Match:
 
     delivery_id: DeliveryId
     proof: Proof
+    of_envelope: bool = False
+    """Whether the address that the mail came to proves it, and nothing in the mail does."""
 
 
 def proven(returned: Returned, token: DeliveryId | None, key: bytes) -> Match | None:
     """Return the delivery that a mail proves to be about.
+
+    The address that a mail came to says what the mail is about, and what came back in it says so only where there is
+    no such address. A report within the mail may be about another delivery: it is asked first.
 
     Args:
         returned: what was read out of it.
         token: the delivery that the address it came to was made for.
         key: under which return paths are made.
     """
-    if token is not None:
-        return Match(token, Proof.RETURN_PATH)
+    by_address = None if token is None else Match(token, Proof.RETURN_PATH, of_envelope=True)
+    if isinstance(returned, Report | Complaint) and returned.enclosed:
+        return _proven_within(returned, key) or by_address
+    return by_address or _proven_within(returned, key)
+
+
+def _proven_within(returned: Returned, key: bytes) -> Match | None:
     for path in _return_paths(returned):
         found = verp.read(path.strip("<> ").rpartition("@")[0], key)
         if found is not None:

@@ -195,6 +195,7 @@ class Inbound:
             LateCase,
             returned=returned,
             proof=match.proof,
+            of_envelope=match.of_envelope,
             sender=mail.sender,
             now=mail.at,
             window=self._settings.window,

@@ -3,7 +3,8 @@
 A bounce that comes three days later meets the same classification as the reply of a server: the words and codes it
 quotes decide, and only what is known for certain of a recipient suppresses an address. What is different is how much a
 mail can be believed. Whoever has received a message knows its Message-ID, so that a match by that alone settles nothing
-and suppresses nobody; and a report that a person's address has sent is told of, but suppresses nobody either.
+and suppresses nobody; and a report that a person's address has sent is told of, but suppresses nobody either. A report
+that was within another mail has to name the recipient, unless it holds a proof itself: the mail's proof is not its own.
 """
 
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class LateCase:
     sender: str
     """Of the mail's envelope; empty for the null path."""
     now: Instant
+    of_envelope: bool = True
+    """Whether the proof is the address that the mail came to; otherwise what came back proves it."""
     window: int = 14 * DAY
     """Microseconds after the end of a delivery within which a report changes anything."""
     rules: RuleSet = NO_RULES
@@ -80,12 +83,15 @@ def about(report: Report, recipient: str) -> ReportedRecipient:
 
     An address that we mailed may be an alias, so that the report names another one; each delivery has one recipient.
     """
-    wanted = fold(recipient)
     for found in report.recipients:
-        if wanted in {fold(address) for address in (found.address, found.original, found.final) if address}:
+        if _names(found, recipient):
             return found
     failed = [found for found in report.recipients if found.action is ReportAction.FAILED]
     return (failed or list(report.recipients))[0]
+
+
+def _names(found: ReportedRecipient, recipient: str) -> bool:
+    return fold(recipient) in {fold(address) for address in (found.address, found.original, found.final) if address}
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
@@ -105,7 +111,7 @@ def _reported(case: LateCase, report: Report) -> LateVerdict:
 
 def _failed(case: LateCase, report: Report, found: ReportedRecipient) -> LateVerdict:
     """Judge a report of failure: it ends what is open, and is told of what had seemed to be delivered."""
-    standing, believed = case.standing, case.proof.certain and _by_machine(case)
+    standing, believed = case.standing, _believed(case, report, found)
     reason = _of_report(case, report, found, Action.STOP)
     if standing.state not in TERMINAL:
         if standing.state is State.SENDING:
@@ -128,7 +134,7 @@ def _arrived(case: LateCase, report: Report, found: ReportedRecipient) -> LateVe
         return LateVerdict(kind=Taken.RECEIPT, reason=reason)
     if standing.state is State.SENDING:
         return LateVerdict(kind=Taken.RECEIPT, wait=True)
-    if not (case.proof.certain and _by_machine(case) and standing.attempts):
+    if not (_believed(case, report, found) and standing.attempts):
         return LateVerdict(kind=Taken.RECEIPT, reason=reason)
     return LateVerdict(kind=Taken.RECEIPT, reason=reason, state=State.DELIVERED, event=EventType.DELIVERED)
 
@@ -141,7 +147,7 @@ def _of_report(case: LateCase, report: Report, found: ReportedRecipient, action:
     """
     finding = classify_report(found, rules=case.rules)
     if action is Action.STOP and finding.action in (Action.FIX_SENDER, Action.SUPPRESS):
-        believed = finding.action is not Action.SUPPRESS or (case.proof.certain and _by_machine(case))
+        believed = finding.action is not Action.SUPPRESS or _believed(case, report, found)
         action = finding.action if believed else action
     said = found.diagnostic or SmtpReply(0, found.text, found.status)
     evidence = _facts(case, report, found) | {
@@ -174,6 +180,12 @@ def _facts(case: LateCase, report: Report, found: ReportedRecipient) -> Evidence
     return facts
 
 
+def _believed(case: LateCase, report: Report, found: ReportedRecipient) -> bool:
+    """Tell whether a report is sure enough to end a delivery or to suppress its recipient."""
+    surely_about = not (report.enclosed and case.of_envelope) or _names(found, case.standing.recipient)
+    return surely_about and case.proof.certain and _by_machine(case)
+
+
 def _by_machine(case: LateCase) -> bool:
     return case.sender.partition("@")[0].lower() in _MACHINES
 
@@ -202,7 +214,8 @@ def _complained(case: LateCase, complaint: Complaint) -> LateVerdict:
     if not complaint.by_recipient or not case.standing.attempts:
         rule = f"complaint.{complaint.feedback_type[:64]}"
         return LateVerdict(kind=Taken.OTHER, reason=_plain(case, Class.UNKNOWN, rule, evidence))
-    certain = case.proof.certain
+    named = fold(case.standing.recipient) in {fold(address) for address in complaint.recipients}
+    certain = case.proof.certain and (named or not (complaint.enclosed and case.of_envelope))
     reason = Reason(
         cls=Class.COMPLAINT,
         permanence=Permanence.PERMANENT,

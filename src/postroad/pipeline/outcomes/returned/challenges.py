@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from postroad.model.returned import Challenge, Original
-from postroad.pipeline.outcomes.returned import addresses
+from postroad.pipeline.outcomes.returned import addresses, automatic, replies
 from postroad.pipeline.outcomes.returned.notice import Notice
 from postroad.pipeline.outcomes.returned.sayings import listed
 from postroad.wire.lenient import Entity
@@ -70,7 +70,9 @@ def read(mail: Entity, notice: Notice, original: Original) -> Challenge | None:
     """Return the challenge that a mail is, or None when it is none."""
     subject = mail.get("subject").lower()
     words = " ".join(f"{mail.get('from')} {subject}\n{notice.text[: 2 * TEXT]}".lower().replace("’", "'").split())
-    if not (_by_name(mail, subject, words) or asks(words)) or mail.get("list-unsubscribe"):
+    if mail.get("list-unsubscribe"):
+        return None
+    if not (_by_name(mail, subject, words) or (asks(words) and not _is_something_else(mail, notice))):
         return None
     return Challenge(sender=addresses.first(mail.get("from")), original=original, text=notice.text.strip()[:TEXT])
 
@@ -80,6 +82,12 @@ def asks(words: str) -> bool:
     if _WAITS.search(words) is None or _DO_THIS.search(words) is None:
         return False
     return _BECAUSE.search(words) is not None or _FOR_ONCE.search(words) is not None
+
+
+def _is_something_else(mail: Entity, notice: Notice) -> bool:
+    """Tell whether a mail is a bounce or an answer by what weighs more than words, which all of them may use."""
+    bounced = bool(mail.get("x-failed-recipients")) or replies.find(notice.text[: 4 * TEXT]) is not None
+    return bounced or automatic.marked(mail)
 
 
 def _by_name(mail: Entity, subject: str, words: str) -> bool:

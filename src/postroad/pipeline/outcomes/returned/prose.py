@@ -92,16 +92,11 @@ _NOT_DELAYED: Final = listed(
     retry timeout exceeded | no longer be retried | no further | queue too long | undeliverable
     """
 )
-_GIVEN_UP: Final = listed(
-    """
-    an error has occurred while attempting to deliver | envelope expired | has been given up | giving up | given up |
-    gave up | not going to try again | will not be retried | no longer be retried | no further attempt |
-    removed from the queue | deleted from the queue | delivery time expired | message expired | could not be
-    delivered for | returned to sender | permanent error | permanent failure | permanently failed |
-    status notification: error | delivery status notification (failure)
-    """
+_GIVEN_UP = re.compile(
+    r"envelope expired|(?<!if it )(?<!once it )(?<!when it )(?<!until it )has expired|been given up|gave up|"
+    r"(?<!before )(?<!without )(?<!not )giving up|not be retried|no longer be retried"
 )
-"""What nobody writes who still tries."""
+"""What nobody writes who still tries: it is over, not that it will be some day, or would be if."""
 _DELIVERED: Final = listed(
     """
     successfully delivered | delivered successfully | has been delivered to | was delivered to |
@@ -142,7 +137,7 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
 def given_up(subject: str, text: str) -> bool:
     """Tell whether a notice says that no more is tried, and nothing of a delay."""
     words = " ".join(f"{subject}\n{text[:4_000]}".lower().replace("’", "'").split())
-    return any(phrase in words for phrase in _GIVEN_UP) and not _delays(words)
+    return _GIVEN_UP.search(words) is not None and not _delays(words)
 
 
 def _delays(words: str) -> bool:

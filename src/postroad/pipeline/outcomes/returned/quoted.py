@@ -54,6 +54,17 @@ def copied(mail: Entity) -> Entity | None:
     return None
 
 
+def is_copy(part: Entity) -> bool:
+    """Tell whether a part is declared to be a message, or the header of one."""
+    return part.media_type in _COPIES
+
+
+def is_attached(part: Entity) -> bool:
+    """Tell whether a part is a file that holds a message, as mail programs attach one."""
+    named = part.parameters.get("name", "").lower().endswith((".eml", ".msg"))
+    return named and part.media_type == "application/octet-stream"
+
+
 def cut(text: str) -> tuple[str, Entity | None]:
     """Cut the copy of the message off a text; return what stands before it, and the header of the copy."""
     lines = text.split("\n")

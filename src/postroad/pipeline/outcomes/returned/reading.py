@@ -5,7 +5,16 @@ from typing import Final
 
 import msgspec
 
-from postroad.model.returned import AutoReply, Complaint, Original, ReplyKind, Report, Returned, Unrecognised
+from postroad.model.returned import (
+    DELIVERY_HEADER,
+    AutoReply,
+    Complaint,
+    Original,
+    ReplyKind,
+    Report,
+    Returned,
+    Unrecognised,
+)
 from postroad.pipeline.outcomes.returned import (
     addresses,
     automatic,
@@ -101,16 +110,18 @@ def read_returned(octets: bytes, *, envelope_from: str | None = None, limits: Li
     mail = lenient.read(octets, limits)
     said = notice.read(mail)
     original = quoted.original(said.copy, mail)
+    if _is_ours(mail):  # it was sent on to us: what it says is no word of whoever received it
+        return _unrecognised(mail, original)
     structured = _structured(mail, said, original)
     if structured is not None:
         return structured
     enclosed = _enclosed(mail, 1 if _is_daemon(mail) else ENCLOSED_DEPTH)
-    reports_within = [found for one in enclosed if (found := _structured_alone(one)) is not None]
-    if reports_within:
-        return _together(reports_within)
+    within = _together([found for one in enclosed if (found := _structured_alone(one)) is not None])
     whole = _unstructured(mail, said, original, envelope_from)
+    if within is not None:
+        return whole if _speaks_for_itself(mail, said, whole, within) else within
     if isinstance(whole, Unrecognised):
-        return next((prosaic for one in enclosed if isinstance(prosaic := _unstructured_alone(one), Report)), whole)
+        return next((prosaic for one in enclosed if (prosaic := _unstructured_alone(one)) is not None), whole)
     return whole
 
 
@@ -129,13 +140,26 @@ def _structured(mail: Entity, said: Notice, original: Original) -> Returned | No
 
 
 def _enclosed(mail: Entity, depth: int) -> list[Entity]:
-    """Return the messages that somebody has passed on within a mail, and those within them, outermost first."""
+    """Return the messages that somebody has passed on within a mail, and those within them, outermost first.
+
+    A message of our own is none of them, nor what is in it: that came back, and what it says our customer wrote.
+    """
     found: list[Entity] = []
-    for part in mail.walk():
-        if depth > 0 and part.children and part.media_type in {"message/rfc822", "message/global"}:
-            inner = part.children[0]
+    for part in mail.walk() if depth > 0 else ():
+        inner = _message_in(part)
+        if inner is not None and not _is_ours(inner):
             found += [inner, *_enclosed(inner, depth - 1)]
     return found[:ENCLOSED]
+
+
+def _is_ours(mail: Entity) -> bool:
+    return bool(mail.get(DELIVERY_HEADER.lower()))
+
+
+def _message_in(part: Entity) -> Entity | None:
+    if part.children and part.media_type in {"message/rfc822", "message/global"}:
+        return part.children[0]
+    return lenient.read(part.octets()) if quoted.is_attached(part) else None
 
 
 def _structured_alone(mail: Entity) -> Report | Complaint | None:
@@ -145,19 +169,54 @@ def _structured_alone(mail: Entity) -> Report | Complaint | None:
     return found if isinstance(found, Report | Complaint) and found.standard else None
 
 
-def _unstructured_alone(mail: Entity) -> Returned:
+def _unstructured_alone(mail: Entity) -> Report | None:
     said = notice.read(mail)
-    return _unstructured(mail, said, quoted.original(said.copy, mail), None)
+    found = _unstructured(mail, said, quoted.original(said.copy, mail), None)
+    return msgspec.structs.replace(found, enclosed=True) if isinstance(found, Report) else None
 
 
-def _together(found: list[Report | Complaint]) -> Returned:
-    """Return several reports that came in one mail as one; a complaint among them is worth more than they are."""
+def _together(found: list[Report | Complaint]) -> Report | Complaint | None:
+    """Return several reports that came in one mail as one; a complaint among them is worth more than they are.
+
+    Only reports on the same message are one: what proves the first would else be taken for a proof of all. A mail has
+    one outcome, so that the first message's reports are read and those on other messages are left out.
+    """
     complaint = next((one for one in found if isinstance(one, Complaint)), None)
     if complaint is not None:
-        return complaint
+        return msgspec.structs.replace(complaint, enclosed=True)
     every = [one for one in found if isinstance(one, Report)]
-    recipients = dict.fromkeys(recipient for one in every for recipient in one.recipients)
-    return msgspec.structs.replace(every[0], recipients=tuple(recipients)[: prose.RECIPIENTS])
+    if not every:
+        return None
+    alike = [one for one in every if _message_of(one) == _message_of(every[0])]
+    recipients = tuple(dict.fromkeys(recipient for one in alike for recipient in one.recipients))
+    return msgspec.structs.replace(every[0], recipients=recipients[: prose.RECIPIENTS], enclosed=True)
+
+
+def _message_of(report: Report) -> tuple[str | None, str | None, str | None]:
+    """Return what tells the message that a report is about from others."""
+    return report.original.return_path, report.original.delivery_token, report.original.message_id
+
+
+def _speaks_for_itself(mail: Entity, said: Notice, whole: Returned, within: Report | Complaint) -> bool:
+    """Tell whether a mail is what it says itself, and the report within it the content of what it returns.
+
+    So it is with an answer to one of our messages, and with a bounce that names others than the report does: the header
+    that tells a message of ours may have been taken off on its way.
+    """
+    if isinstance(whole, AutoReply):
+        return automatic.marked(mail)
+    if not isinstance(whole, Report):
+        return False
+    text = said.text.lower()
+    here = {one.address.lower() for one in whole.recipients if one.address and one.address.lower() in text}
+    return bool(here) and here.isdisjoint(_named(within))
+
+
+def _named(found: Report | Complaint) -> set[str]:
+    """Return the addresses that a report or a complaint is about, in lower case."""
+    if isinstance(found, Complaint):
+        return {address.lower() for address in found.recipients}
+    return {name.lower() for one in found.recipients for name in (one.address, one.original, one.final) if name}
 
 
 def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from: str | None) -> Returned:
@@ -176,7 +235,7 @@ def _unstructured(mail: Entity, said: Notice, original: Original, envelope_from:
         return wish
     if automatic.marked(mail) or automatic.submitted(mail) or automatic.speaks(mail, said):
         return automatic.answer(mail, said, original)
-    return Unrecognised(sender=addresses.first(mail.get("from")), subject=mail.get("subject")[:500], original=original)
+    return _unrecognised(mail, original)
 
 
 def _answers_as_person(mail: Entity, said: Notice, *, daemon: bool) -> bool:
@@ -203,6 +262,10 @@ def _is_daemon(mail: Entity) -> bool:
     sender = mail.get("from").lower()
     joined = sender.translate(_JOINED)
     return any(name in sender or name in joined for name in _DAEMON) or not sender
+
+
+def _unrecognised(mail: Entity, original: Original) -> Unrecognised:
+    return Unrecognised(sender=addresses.first(mail.get("from")), subject=mail.get("subject")[:500], original=original)
 
 
 def _receipt(mail: Entity, original: Original) -> AutoReply:

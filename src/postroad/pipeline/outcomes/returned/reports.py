@@ -10,7 +10,7 @@ from typing import Final
 
 from postroad.model.attempt import SmtpReply
 from postroad.model.returned import Original, Report, ReportAction, ReportedRecipient
-from postroad.pipeline.outcomes.returned import prose, replies
+from postroad.pipeline.outcomes.returned import prose, quoted, replies
 from postroad.pipeline.outcomes.returned.notice import Notice
 from postroad.wire import dsn
 from postroad.wire.dsn import DeliveryStatus, RecipientStatus
@@ -43,7 +43,8 @@ _EMPTY_REPLY = re.compile(
 
 def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
     """Return the report that the machine's part of a mail makes, or None without such a part."""
-    found = [dsn.read(part.text()) for part in mail.walk() if part.media_type in _STATUS_TYPES or _is_inline(part)]
+    whole = _has_lost_its_boundaries(mail)
+    found = [dsn.read(text) for part in mail.walk() if (text := _machine_text(part, whole=whole)) is not None]
     found = [status for status in found if status.recipients]
     if not found:
         return None
@@ -66,11 +67,28 @@ def rejected(mail: Entity, disposition: Entity, notice: Notice, original: Origin
     return Report(recipients=prose.recipients(mail, notice.text, original), original=original)
 
 
-def _is_inline(part: Entity) -> bool:
-    """Whether a text part holds the fields of a report, as of servers that gave it the wrong type."""
-    if not part.media_type.startswith(("text/", "application/octet-stream")):
-        return False
+def _has_lost_its_boundaries(mail: Entity) -> bool:
+    """Whether a mail says that it has a machine's part, and all of it is one text."""
+    return mail.media_type == "multipart/report" and [part.fields for part in mail.children] == [()]
+
+
+def _machine_text(part: Entity, *, whole: bool) -> str | None:
+    """Return the fields that a part holds: by its type, or as text of servers that gave it the wrong one.
+
+    Text is read up to the copy of the message, unless `whole`: what is in there is what somebody else wrote.
+    """
+    if part.media_type in _STATUS_TYPES:
+        return part.text()
+    if not part.media_type.startswith(("text/", "application/octet-stream")) or quoted.is_copy(part):
+        return None
     text = part.text()
+    if not _holds_fields(text):
+        return None
+    before = text if whole else quoted.cut(text)[0]
+    return before if _holds_fields(before) else None
+
+
+def _holds_fields(text: str) -> bool:
     return _FIELDS.search(text) is not None and _ACTION_FIELD.search(text) is not None
 
 
