@@ -4,13 +4,15 @@
 other way round: the mail is there, nobody can be asked to write it again, and a message to a machine of ours must not
 be able to stop it. So `read` takes any octets and always returns an `Entity`; a line end is CRLF, LF or CR; a boundary
 that never closes, base64 that is none and charsets that lie are read as far as they go. What is beyond a limit is left
-out. Work is linear in what the limits let through, whatever the octets are.
+out. Work and memory are linear in what the limits let through, whatever the octets are: a level hands its octets down
+to those within it and keeps no copy.
 
 Nothing read here may decide what Postroad authenticates or writes: it is evidence about a delivery, no more.
 """
 
 import binascii
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -64,7 +66,7 @@ class Entity:
         fields: Names in lower case with values unfolded and undone of encoded words, in order.
         media_type: In lower case; `text/plain` where none was given (RFC 2045 §5.2).
         parameters: Those of Content-Type, names in lower case.
-        body: Its octets with LF line ends, still in their transfer encoding.
+        body: Its octets with LF line ends, still in their transfer encoding; empty where there are children.
         children: The parts of a multipart; of a message/rfc822, the one message.
     """
 
@@ -102,9 +104,12 @@ class Entity:
 def read(octets: bytes, limits: Limits = LIMITS) -> Entity:
     """Return the mail that any octets make."""
     lines = octets[: limits.octets].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    del octets
     if lines.startswith((b"From ", b">From ")):  # the first line of a mail that came out of an mbox
         lines = lines.partition(b"\n")[2]
-    return _read(_NOTHING.sub(b"", lines, count=1), limits, [limits.parts], limits.depth, "text/plain")
+    whole = deque([_NOTHING.sub(b"", lines, count=1)])
+    del lines
+    return _read(whole, limits, [limits.parts], limits.depth, "text/plain")
 
 
 def read_header(octets: bytes, limits: Limits = LIMITS) -> Entity:
@@ -137,20 +142,28 @@ def unencoded(value: str) -> str:
     return _ENCODED.sub(_word, value)
 
 
-def _read(octets: bytes, limits: Limits, room: list[int], depth: int, default: str) -> Entity:
+def _read(pieces: deque[bytes], limits: Limits, room: list[int], depth: int, default: str) -> Entity:
+    """Take the first piece and read it: whoever had it has it no longer, so that no octet is held at two levels."""
     room[0] -= 1
-    fields, body = _header(octets, limits)
+    fields, body = _header(pieces.popleft(), limits)
     media_type, parameters = content_type(_first(fields, "content-type"), default)
-    children: tuple[Entity, ...] = ()
-    if depth > 0 and media_type.startswith("multipart/"):
-        inner = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
-        pieces = _split(body, parameters.get("boundary", ""), room[0]) or _split(body, _undeclared(body), room[0])
-        children = tuple(_read(piece, limits, room, depth - 1, inner) for piece in pieces if room[0] > 0)
-        children = children or (Entity(body=body),)  # its boundaries were lost on the way
-    elif depth > 0 and room[0] > 0 and media_type in {"message/rfc822", "message/global"}:
-        inside = _undo(body, _first(fields, "content-transfer-encoding")).lstrip(b"\n")
-        children = (_read(inside, limits, room, depth - 1, "text/plain"),)
-    return Entity(fields, media_type, parameters, body, children)
+    if depth <= 0 or room[0] <= 0:
+        return Entity(fields, media_type, parameters, body)
+    within: deque[bytes] = deque()
+    inner = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
+    if media_type.startswith("multipart/"):
+        within.extend(_split(body, parameters.get("boundary", ""), room[0]) or _split(body, _undeclared(body), room[0]))
+        if not within:  # its boundaries were lost on the way
+            return Entity(fields, media_type, parameters, children=(Entity(body=body),))
+    elif media_type in {"message/rfc822", "message/global"}:
+        within.append(_undo(body, _first(fields, "content-transfer-encoding")).lstrip(b"\n"))
+    else:
+        return Entity(fields, media_type, parameters, body)
+    del body
+    children: list[Entity] = []
+    while within and room[0] > 0:
+        children.append(_read(within, limits, room, depth - 1, inner))
+    return Entity(fields, media_type, parameters, children=tuple(children))
 
 
 def _header(octets: bytes, limits: Limits) -> tuple[tuple[tuple[str, str], ...], bytes]:
