@@ -132,7 +132,7 @@ def test_what_is_minded_before_the_message_was_seen_is_about_where_it_comes_from
         (550, "5.1.1", "your host is blocked using a list of ours", Class.REPUTATION_BLOCK, Action.STOP),
         (550, "5.1.1", "our spam filter knows no such user", Class.INVALID_RECIPIENT, Action.STOP),
         (550, "5.1.1", "refused due to recipient preferences", Class.POLICY, Action.STOP),
-        (550, "5.1.2", "Mailbox does not exist", Class.INVALID_RECIPIENT, Action.SUPPRESS),
+        (550, "5.1.2", "Mailbox does not exist", Class.INVALID_RECIPIENT, Action.STOP),
         (550, "5.1.2", "No such host here", Class.BAD_DOMAIN, Action.STOP),
         (450, "4.1.1", "unverified address: connection timed out", Class.UNREACHABLE, Action.RETRY),
         (553, "5.5.3", "that domain isn't in my list of allowed rcpthosts", Class.POLICY, Action.STOP),

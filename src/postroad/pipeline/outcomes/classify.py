@@ -118,6 +118,15 @@ _ADDRESS: Final = 1
 """The subject of codes about addresses (RFC 3463 §3.2): with it, words about a recipient are confirmed."""
 _OTHER_ADDRESS: Final = (1, 0)
 """Something about an address (RFC 3463 §3.2): mostly the recipient's, but never said surely enough to suppress it."""
+_SECURITY: Final = 7
+"""The subject of codes about policies (RFC 3463 §3.8): a mailbox that is unavailable by one is none that is gone."""
+_UNKNOWN_MAILBOX: Final = (1, 1)
+_DISABLED_MAILBOX: Final = (2, 1)
+"""With these, words on a recipient need to name none, and may be only near each other (RFC 3463 §3.2, §3.3)."""
+_NO_DOMAIN: Final = frozenset({(1, 2), (4, 4), (4, 310)})
+"""Of a domain and its DNS (RFC 3463 §3.2, §3.5): what is said of an address beside it may be said of these."""
+_CROWDED: Final = frozenset({"rate", "volume", "flow_words"})
+"""Groups of words on too much of something: beside a code of a full mailbox that is what the mailbox holds."""
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
 """Who is turned away here without a reason is not wanted: nothing has been said that could be wrong."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
@@ -206,25 +215,76 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
     meaning = None if code is None else enhanced.meaning(code)
     stated = None if meaning is None else (meaning.permanent if basic >= 500 else meaning.transient)
     rule = "" if code is None else f"enhanced.{code[0]}.{code[1]}"
-    if meaning is not None and meaning.firm and stated is not None and not _outweighs(group, stated, basic, text):
-        doubtful = stated in _ABOUT_THEM and group is not None and group.cls in _ABOUT_US
-        return _Weighed(stated, rule, Confidence.LOW if doubtful else Confidence.HIGH, Basis.ENHANCED)
-    if stated is None and basic in _CLEAR_CODES and (group is None or group.name in _VAGUE):
+    if meaning is not None and meaning.firm and stated is not None:
+        said = _said_beside(stated, group, basic, text)
+        if not _outweighs(said, stated, basic, text):
+            return _Weighed(stated, rule, _by_firm_code(stated, said, group, text), Basis.ENHANCED)
+        group = said
+    if (
+        stated is None
+        and basic in _CLEAR_CODES
+        and (group is None or group.name in _VAGUE or group.cls in _SUPPRESSING)
+    ):
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
-    if group is not None:
-        confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
-        confidence = Confidence.HIGH if confirmed else _by_words(group, text)
-        return _Weighed(group.cls, f"text.{group.name}", confidence, Basis.TEXT)
+    if group is not None and not (stated is Class.MAILBOX_FULL and group.name in _CROWDED):
+        return _Weighed(group.cls, f"text.{group.name}", _by_words_and_code(group, code, stated, text), Basis.TEXT)
     if stated is not None:
-        return _Weighed(stated, rule, Confidence.MEDIUM, Basis.ENHANCED)
+        unsure = stated in _SUPPRESSING and phrases.names_sender(text)
+        return _Weighed(stated, rule, Confidence.LOW if unsure else Confidence.MEDIUM, Basis.ENHANCED)
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
 
 
+def _said_beside(stated: Class, group: Group | None, basic: int, text: str) -> Group | None:
+    """Return the group that speaks beside a firm code; of a recipient's code the names of web pages say nothing."""
+    unlinked = phrases.without_links(text) if stated in _ABOUT_THEM else text
+    return group if unlinked == text else phrases.spoken(unlinked, basic // 100)
+
+
+def _by_firm_code(stated: Class, said: Group | None, group: Group | None, text: str) -> Confidence:
+    """Return how sure a firm code is beside `said`, and beside `group`, for which the web addresses count too.
+
+    What is about us makes a recipient's code doubtful, even where only the name of a web page says so, unless the
+    words beside it say the same as the code.
+    """
+    if stated not in _ABOUT_THEM:
+        return Confidence.HIGH
+    if stated in _SUPPRESSING and phrases.names_sender(phrases.without_links(text)):
+        return Confidence.LOW
+    spoken = said if said is not None and said.cls in _SUPPRESSING else group
+    return Confidence.LOW if spoken is not None and spoken.cls in _ABOUT_US else Confidence.HIGH
+
+
+def _by_words_and_code(group: Group, code: tuple[int, int] | None, stated: Class | None, text: str) -> Confidence:
+    """Return how sure words are beside a code, which confirms what it says itself or is about an address at all.
+
+    What suppresses has to be sure by itself, but beside the code of just this; and a bad domain suppresses nobody.
+    """
+    confirmed = group.cls is stated or (code is not None and code[0] == _ADDRESS and group.cls in _ABOUT_THEM)
+    if group.cls not in _SUPPRESSING:
+        return Confidence.HIGH if confirmed else _by_words(group, text)
+    if code in _NO_DOMAIN or (group.name == "mailbox" and code is not None and code[0] == _SECURITY):
+        return Confidence.LOW
+    if code == _UNKNOWN_MAILBOX or (code == _DISABLED_MAILBOX and group.cls is stated):
+        return Confidence.LOW if phrases.names_sender(text) else Confidence.HIGH
+    sure = _by_words(group, text)
+    return Confidence.HIGH if confirmed and sure is not Confidence.LOW else sure
+
+
 def _by_words(group: Group, text: str) -> Confidence:
-    """Return how sure words alone are: hardly, where they are only near each other, or could be about the sender."""
-    unsure = group.near is not None or (group.cls in _SUPPRESSING and phrases.names_sender(text))
+    """Return how sure words alone are.
+
+    Hardly, where they are only near each other; and of a recipient hardly, where they name none, could be about the
+    sender, or say of a mailbox no more than that it is not to be had, beside a policy or a block.
+    """
+    if group.near is not None and not (group.cls is Class.INVALID_RECIPIENT and phrases.says_unknown(text)):
+        return Confidence.LOW
+    unsure = group.cls in _SUPPRESSING and (
+        phrases.names_sender(text)
+        or not phrases.names_recipient(text)
+        or (group.name == "mailbox" and phrases.minds_something(text))
+    )
     return Confidence.LOW if unsure else Confidence.MEDIUM
 
 

@@ -123,6 +123,7 @@ CLEAR: Final = (
             """
         ),
     ),
+    Group("unlisted", Class.INVALID_RECIPIENT, near=vocabulary.UNLISTED),
     Group(
         "listed",
         Class.REPUTATION_BLOCK,

@@ -24,6 +24,14 @@ GROUPS: Final = (*CLEAR, *COMMON)
 """In the order in which they are believed."""
 
 _UNKNOWN: Final = next(group.phrases for group in GROUPS if group.name == "recipient")
+_MINDED: Final = tuple(
+    phrase for group in GROUPS if group.name in {"policy", "blocked", "spam"} for phrase in group.phrases
+)
+_HOST: Final = re.compile(r"\baddress[ :=]{0,3}[\[(]?[0-9]{1,3}\.[0-9]{1,3}\.")
+"""An address of a host, not of a mailbox."""
+_QUERY: Final = re.compile(r"\?[^\s?=]*+=\S*+")
+"""What a link asks its page: of words there, nobody knows what they stand for."""
+_LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']*+")
 _ACCENTED: Final = re.compile("[\u00df-\u024f]")
 _LETTERS: Final = {
     "\u00df": "ss",
@@ -84,7 +92,18 @@ def names_recipient(text: str) -> bool:
 
 def names_sender(text: str) -> bool:
     """Tell whether a folded text speaks of the sender's side: its accounts, its hosts, its names, its habits."""
-    return vocabulary.OURS.found(vocabulary.WORDS.marks(plain(text)))
+    text = _QUERY.sub("", text) if "?" in text else text
+    return vocabulary.OURS.found(vocabulary.WORDS.marks(plain(text))) or _HOST.search(text) is not None
+
+
+def minds_something(text: str) -> bool:
+    """Tell whether a folded text speaks of a policy, a block or spam, whatever else it says."""
+    return any(phrase in text for phrase in _MINDED)
+
+
+def without_links(text: str) -> str:
+    """Return a folded text without the web addresses in it: a page's name is no statement about the mail."""
+    return " ".join(_LINK.sub("", text).split()) if "://" in text or "www." in text else text
 
 
 def says_unknown(text: str) -> bool:

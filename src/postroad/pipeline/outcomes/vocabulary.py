@@ -166,7 +166,26 @@ LISTED: Final = {
         your ip | your ips | sending user | your ip address | your hostname | your postmaster | your newsletter |
         your subscription | your session | your license | your system | abuse | authenticated | authentication |
         authorisation | authorization | credential- | password | passwd | user agent | message id | helo | ehlo |
-        whitelist | allowlist | newsletter | trial | harvest- | spam | spammer | dictionary attack | mailer
+        whitelist | allowlist | newsletter | trial | harvest- | spam | spammer | dictionary attack | mailer |
+        your mailbox | your user | you are not | your mta | your client | client | clients | login | logon |
+        connection | connections | session | sending | originating | callout | call out | callback | call back |
+        callbacks | return address | reply address | reply to address | bounce address | envelope address |
+        from user | from account | policy | policies | dns | nxdomain | mx record | mx records | a record |
+        ip | ips | ipv4 | ipv6 | ip address | ip addresses | verification failed for | header | headers | in from |
+        relay account | relay user | server account | smtp account | smtp user | hosting account |
+        ihr konto | votre compte | su cuenta | sua conta | il suo account | uw account
+    """,
+    "theirs": """
+        sending to | sending mail to | sending email to | sending your mail to | sending your message to |
+        before sending | try sending | sending again | closing connection | closing the connection |
+        closing this connection | closing session | connection closed | connection to | session to
+    """,
+    "whom": """
+        employee | mbox | local part | nosuchuser | recipientnotfound | badrcptto | persona | destin |
+        deliver mail for
+    """,
+    "unlisted": """
+        not listed | isn t listed | aren t listed | is not currently listed
     """,
     "amiss": """
         mismatch- | not match | doesn t match | does not match | neither | verif- | failed | differs
@@ -211,6 +230,7 @@ WORDS: Final = Vocabulary(LISTED)
 FULL: Final = Near(("box", "room"), ("full",))
 SHUT: Final = Near(("box",), ("shut",), within=4)
 GONE: Final = Near(("box",), ("gone",), within=4)
+UNLISTED: Final = Near(("box",), ("unlisted",), within=3)
 CROWDED: Final = Near(("flow",), ("much",), within=3)
 BARRED: Final = Near(("host",), ("barred",), within=6)
 DIRTY: Final = Near(("text",), ("dirty",), within=5)
@@ -222,5 +242,5 @@ LOST: Final = Near(("zone",), ("gone",), within=4)
 MEASURED: Final = Near(("measure",))
 UNRESOLVED: Final = Near(("resolver",), ("broken",), within=4)
 UNCIPHERED: Final = Near(("tls",))
-NAMED: Final = Near(("box",))
+NAMED: Final = Near(("box", "whom"))
 OURS: Final = Near(("ours", "sender", "from", "proof"))
