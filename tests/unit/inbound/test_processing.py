@@ -146,6 +146,19 @@ async def test_a_complaint_finds_its_delivery_by_what_only_we_can_have_written(y
     assert len(yard.listed()) == 3
 
 
+async def test_a_report_within_a_mail_is_about_what_it_proves_itself_and_else_about_whom_it_names(yard: Yard) -> None:
+    ann, bob = yard.delivered(ANN, "bob@example.net")
+    on_bob = (ReportedRecipient(address="bob@example.net", status="5.1.1"),)
+    unproven = Report(recipients=on_bob, standard=True, enclosed=True)
+    mail = await yard.come_back(ann, unproven)
+    assert (mail.delivery_id, mail.effect) == (ann, Effect.TOLD)
+    assert yard.listed() == []
+    proving = Report(recipients=on_bob, standard=True, enclosed=True, original=_original(bob))
+    mail = await yard.come_back(ann, proving)
+    assert (mail.delivery_id, mail.proof, mail.effect) == (bob, Proof.HEADER, Effect.TOLD)
+    assert [entry.address for entry in yard.listed()] == ["bob@example.net"]
+
+
 def _original(delivery: str) -> Original:
     return Original(delivery_token=verp.make(delivery, KEY))
 

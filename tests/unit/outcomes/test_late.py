@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from postroad.model.attempt import SmtpReply
 from postroad.model.clock import DAY, SECOND, Instant, after
@@ -50,9 +51,17 @@ def standing(state: State = State.DELIVERED, *, attempts: int = 1, ended: Instan
 
 
 def judged(
-    returned: Returned, at: Standing | None = None, *, proof: Proof = Proof.RETURN_PATH, sender: str = ""
+    returned: Returned,
+    at: Standing | None = None,
+    *,
+    proof: Proof = Proof.RETURN_PATH,
+    sender: str = "",
+    of_envelope: bool = True,
 ) -> LateVerdict:
-    return judge_late(LateCase(returned=returned, standing=at or standing(), proof=proof, sender=sender, now=NOW))
+    case = LateCase(
+        returned=returned, standing=at or standing(), proof=proof, sender=sender, now=NOW, of_envelope=of_envelope
+    )
+    return judge_late(case)
 
 
 def report(*recipients: ReportedRecipient) -> Report:
@@ -204,6 +213,45 @@ def test_a_report_that_names_somebody_else_is_about_our_recipient_all_the_same()
     behind = ReportedRecipient(address="behind-the-alias@y.test", status="5.1.1")
     assert about(report(delayed, behind), "ann@example.net") is behind
     assert about(report(delayed), "ann@example.net") is delayed
+
+
+@pytest.mark.parametrize(
+    ("address", "enclosed", "of_envelope", "believed"),
+    [
+        ("ann@example.net", True, True, True),
+        ("bob@example.net", True, True, False),
+        ("bob@example.net", True, False, True),
+        ("bob@example.net", False, True, True),
+    ],
+)
+def test_a_report_within_another_mail_names_the_recipient_or_holds_a_proof(
+    address: str, enclosed: bool, of_envelope: bool, believed: bool
+) -> None:
+    found = replaced(failed(address=address, status="5.1.1"), enclosed=enclosed)
+    late = judged(found, of_envelope=of_envelope)
+    assert (late.event, late.suppress) == (EventType.BOUNCED_LATE, Cause.BOUNCE if believed else None)
+    still_open = judged(found, standing(State.DEFERRED), of_envelope=of_envelope)
+    assert still_open.state is (State.BOUNCED if believed else None)
+    arrived = replaced(failed(address=address, action=ReportAction.DELIVERED), enclosed=enclosed)
+    doubted = judged(arrived, standing(State.DEFERRED), of_envelope=of_envelope)
+    assert doubted.state is (State.DELIVERED if believed else None)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "enclosed", "of_envelope", "believed"),
+    [
+        (("ANN@example.net",), True, True, True),
+        (("bob@example.net",), True, True, False),
+        ((), True, False, True),
+        ((), False, True, True),
+    ],
+)
+def test_a_complaint_within_another_mail_names_the_recipient_or_holds_a_proof(
+    recipients: tuple[str, ...], enclosed: bool, of_envelope: bool, believed: bool
+) -> None:
+    complaint = Complaint(feedback_type="abuse", recipients=recipients, enclosed=enclosed)
+    verdict = judged(complaint, of_envelope=of_envelope)
+    assert verdict.suppress is (Cause.COMPLAINT if believed else None)
 
 
 # --- complaints and answers ------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Mail that others wrote, read whatever it looks like."""
 
+import tracemalloc
+
 import pytest
 
 from postroad.wire.charsets import decode
@@ -76,6 +78,23 @@ def test_messages_within_are_opened_only_when_asked() -> None:
     assert len(list(mail.walk())) == 2
     digest = multipart("\r\nSubject: inner\r\n\r\nx").replace(b"mixed", b"digest")
     assert read(digest).children[0].children[0].get("subject") == "inner"
+
+
+@pytest.mark.parametrize("kind", ["multipart/mixed; boundary=b{}", "message/rfc822"])
+def test_an_octet_is_held_once_however_many_levels_it_is_below(kind: str) -> None:
+    levels, size = 15, 1_000_000
+    head = "".join(f"Content-Type: {kind.format(n)}\n\n{f'--b{n}' * ('b{}' in kind)}\n" for n in range(levels))
+    octets = head.encode() + b"\n" + b"x" * size
+    tracemalloc.start()
+    try:
+        mail = read(octets)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(len(part.body) for part in mail.walk(into_messages=True)) == size
+    assert len(list(mail.walk(into_messages=True))) == levels + 1
+    assert held < 2 * size
+    assert most < 5 * size
 
 
 def test_beyond_the_limits_nothing_is_read() -> None:

@@ -55,14 +55,14 @@ def copied(mail: Entity) -> Entity | None:
 
 
 def is_copy(part: Entity) -> bool:
-    """Tell whether a part is declared to be a message, or the header of one."""
-    return part.media_type in _COPIES
+    """Tell whether a part is a message, or the header of one, as something else than a part to be read."""
+    return part.media_type in _COPIES or is_attached(part)
 
 
 def is_attached(part: Entity) -> bool:
     """Tell whether a part is a file that holds a message, as mail programs attach one."""
     named = part.parameters.get("name", "").lower().endswith((".eml", ".msg"))
-    return named and part.media_type == "application/octet-stream"
+    return named and part.media_type in {"application/octet-stream", "text/plain"}
 
 
 def cut(text: str) -> tuple[str, Entity | None]:
