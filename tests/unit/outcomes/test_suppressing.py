@@ -113,6 +113,8 @@ def test_words_that_need_not_be_about_the_recipient_suppress_nobody(line: str, r
     [
         ("550 5.1.1 User unknown", INVALID, Confidence.HIGH),
         ("550 5.1.1 User unknown; closing connection", INVALID, Confidence.HIGH),
+        ("550 5.1.1 User unknown, please contact your postmaster", INVALID, Confidence.HIGH),
+        ("550 5.1.1 No such user, look into your address book", INVALID, Confidence.HIGH),
         ("550 5.1.1 User unknown; see https://blacklist.example", INVALID, Confidence.HIGH),
         ("550 5.1.1 Recipient is not listed on this server", INVALID, Confidence.HIGH),
         ("550 5.1.1 <bo@example.com>: inactive email address", INACTIVE, Confidence.HIGH),

@@ -178,7 +178,9 @@ LISTED: Final = {
     "theirs": """
         sending to | sending mail to | sending email to | sending your mail to | sending your message to |
         before sending | try sending | sending again | closing connection | closing the connection |
-        closing this connection | closing session | connection closed | connection to | session to
+        closing this connection | closing session | connection closed | connection to | session to |
+        your system administrator | your system admin | your address book | contact your postmaster |
+        contact your provider | contact your isp | ask your postmaster | ask your provider
     """,
     "whom": """
         employee | mbox | local part | nosuchuser | recipientnotfound | badrcptto | persona | destin |
