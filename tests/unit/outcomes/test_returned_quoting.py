@@ -68,6 +68,12 @@ def test_an_answer_that_encloses_our_message_is_an_answer(header: str) -> None:
     assert isinstance(read(answer), AutoReply)
 
 
+@pytest.mark.parametrize("body", [QUOTED, "Feedback-Type: abuse\nVersion: 1\n"])
+def test_an_answer_with_our_text_below_it_is_an_answer(body: str) -> None:
+    head = "From: ann@example.org\nSubject: Automatic reply: your ticket\n\nI am away.\n\n"
+    assert isinstance(read(f"{head}From: Support\nSent: Monday\nTo: Ann\nSubject: your ticket\n\n{body}"), AutoReply)
+
+
 def test_an_answer_without_a_mark_may_pass_a_report_on() -> None:
     passed_on = mail("Your ticket has been created.", DSN.format("ann@example.org", ""), sender="help@corp.example")
     assert about_ann(read(passed_on.replace("Undelivered Mail", "Your mail")))

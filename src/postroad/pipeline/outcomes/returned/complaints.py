@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from postroad.model.returned import DELIVERY_HEADER, Complaint, Original
-from postroad.pipeline.outcomes.returned import addresses, quoted
+from postroad.pipeline.outcomes.returned import addresses, automatic, quoted
 from postroad.pipeline.outcomes.returned.notice import Notice
 from postroad.wire import arf
 from postroad.wire.lenient import Entity
@@ -18,9 +18,10 @@ _TYPE_LINE = re.compile(r"^[ \t]{0,4}feedback-type[ \t]{0,4}:", re.IGNORECASE | 
 
 def read(mail: Entity, notice: Notice, original: Original) -> Complaint | None:
     """Return the complaint that a mail is, or None when it is none."""
+    answers = automatic.marked(mail)
     for part in mail.walk():
         standard = part.media_type == "message/feedback-report"
-        text = part.text() if standard else _inline(part)
+        text = part.text() if standard else None if answers else _inline(part)
         feedback = None if text is None else arf.read(text)
         if feedback is not None:
             return _standard(feedback, original, standard=standard)

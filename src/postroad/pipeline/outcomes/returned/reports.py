@@ -10,7 +10,7 @@ from typing import Final
 
 from postroad.model.attempt import SmtpReply
 from postroad.model.returned import Original, Report, ReportAction, ReportedRecipient
-from postroad.pipeline.outcomes.returned import prose, quoted, replies
+from postroad.pipeline.outcomes.returned import automatic, prose, quoted, replies
 from postroad.pipeline.outcomes.returned.notice import Notice
 from postroad.wire import dsn
 from postroad.wire.dsn import DeliveryStatus, RecipientStatus
@@ -44,7 +44,9 @@ _EMPTY_REPLY = re.compile(
 def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
     """Return the report that the machine's part of a mail makes, or None without such a part."""
     whole = _has_lost_its_boundaries(mail)
-    found = [dsn.read(text) for part in mail.walk() if (text := _machine_text(part, whole=whole)) is not None]
+    answers = automatic.marked(mail)
+    parts = [part for part in mail.walk() if part.media_type in _STATUS_TYPES or not answers]
+    found = [dsn.read(text) for part in parts if (text := _machine_text(part, whole=whole)) is not None]
     found = [status for status in found if status.recipients]
     if not found:
         return None
@@ -75,7 +77,8 @@ def _has_lost_its_boundaries(mail: Entity) -> bool:
 def _machine_text(part: Entity, *, whole: bool) -> str | None:
     """Return the fields that a part holds: by its type, or as text of servers that gave it the wrong one.
 
-    Text is read up to the copy of the message, unless `whole`: what is in there is what somebody else wrote.
+    Text is read up to the copy of the message, unless `whole`: what is in there is what somebody else wrote. That of a
+    person's own machine is not read at all, because many answer with the message below and no line between.
     """
     if part.media_type in _STATUS_TYPES:
         return part.text()
