@@ -76,6 +76,8 @@ def _item(raw: msgspec.Raw) -> Draft | Refused:
     try:
         return decode_draft(raw)
     except Refused as refusal:
+        if refusal.code == "malformed_json":
+            raise  # octets that are no text spoil the whole body, wherever they stand
         return refusal
     except msgspec.DecodeError as error:
         return Refused("malformed_json", f"The item is not valid JSON: {error}.")
