@@ -44,6 +44,7 @@ from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.outcomes.policy import Policy
 from postroad.pipeline.outcomes.rules import Rulebook
 from postroad.pipeline.press import Press, PressInside, PressOutside
+from postroad.pipeline.press.arithmetic import faster_environment
 from postroad.pipeline.recompose import Recomposer
 from postroad.pipeline.routing import Router
 from postroad.pipeline.sending import Sending
@@ -315,7 +316,7 @@ def _press(settings: Settings, *, dev: bool) -> Press:
     count = settings.delivery.compose_workers
     if count is None:
         count = 0 if dev else len(os.sched_getaffinity(0))
-    return PressOutside(count) if count else PressInside()
+    return PressOutside(count, faster_environment) if count else PressInside()
 
 
 def _intake_limits(settings: Settings) -> IntakeLimits:

@@ -122,6 +122,7 @@ class Sending:
     async def run(self) -> None:
         """Take and send what is due until `stop`."""
         self._ended = asyncio.get_running_loop().create_future()
+        self._press.prepare()
         try:
             await self._run()
         finally:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 import structlog
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from composers import composers
 from leases import START, make_lease
 from postroad.model.composition import Composed, ComposeFailed, ComposeJob, SigningKey
 from postroad.model.errors import Unavailable
@@ -108,36 +108,29 @@ async def outside():
     await made.close()
 
 
-def children():
-    """The processes that this one has started and that live."""
-    tasks = Path("/proc/self/task").iterdir()
-    numbers = {int(number) for task in tasks for number in (task / "children").read_text().split()}
-    return {pid for pid in numbers if "press.worker" in Path(f"/proc/{pid}/cmdline").read_text()}
-
-
 async def test_processes_start_when_they_are_first_needed_and_end_with_the_press():
-    before, press = children(), PressOutside(2)
-    assert children() == before
+    before, press = composers(), PressOutside(2)
+    assert composers() == before
     await press.compose([make_job()], [KEY])
-    assert len(children() - before) == 1
+    assert len(composers() - before) == 1
     await press.close()
-    assert children() == before
+    assert composers() == before
 
 
 async def test_a_process_that_was_killed_is_replaced_and_learns_the_keys_again(outside):
-    before = children()
+    before = composers()
     await outside.compose([make_job(1)], [KEY])
-    (pid,) = children() - before
+    (pid,) = composers() - before
     os.kill(pid, signal.SIGKILL)
     assert await outside.compose([make_job(2), make_job(3)], [KEY]) == wanted([make_job(2), make_job(3)])
     assert await outside.compose([make_job(4)], [KEY]) == wanted([make_job(4)])
-    assert len(children() - before) == 1
+    assert len(composers() - before) == 1
 
 
 async def test_work_in_the_hands_of_a_dying_process_is_done_by_the_next(outside):
-    before = children()
+    before = composers()
     await outside.compose([make_job(1)], [KEY])
-    (pid,) = children() - before
+    (pid,) = composers() - before
     os.kill(pid, signal.SIGSTOP)
     working = asyncio.ensure_future(outside.compose([make_job(2), make_job(3)], [KEY]))
     alone = asyncio.ensure_future(outside.compose([make_job(4)], [KEY]))
@@ -149,11 +142,11 @@ async def test_work_in_the_hands_of_a_dying_process_is_done_by_the_next(outside)
 
 async def test_what_kills_every_process_that_takes_it_is_poison(outside):
     """Whoever works on the job is killed before it can answer."""
-    before, stop = children(), threading.Event()
+    before, stop = composers(), threading.Event()
 
     def kill():
         while not stop.wait(0.002):
-            for pid in children() - before:
+            for pid in composers() - before:
                 os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)

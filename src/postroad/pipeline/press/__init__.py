@@ -8,10 +8,11 @@ it.
 
 import asyncio
 import itertools
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -21,6 +22,7 @@ import structlog
 from postroad.model.composition import Composed, ComposeFailed, ComposeJob, SigningKey
 from postroad.model.errors import Unavailable
 from postroad.pipeline.press import frames
+from postroad.pipeline.press.arithmetic import Environment
 
 _log = structlog.get_logger("postroad.press")
 _ENTRY = "from postroad.pipeline.press.worker import main; main({fd})"
@@ -34,6 +36,10 @@ Outcome = Composed | ComposeFailed
 
 class Press(Protocol):
     """Composes."""
+
+    def prepare(self) -> None:
+        """Begin to find out what would otherwise be found out when the first job waits."""
+        ...
 
     async def compose(self, jobs: Sequence[ComposeJob], keys: Sequence[SigningKey]) -> list[Outcome]:
         """Return the outcome of each job, in order. `keys` holds every signing key that the jobs name."""
@@ -56,6 +62,9 @@ class PressInside:
         self._bench = frames.Bench()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compose")
         self._load = 0
+
+    def prepare(self) -> None:
+        """Do nothing: a thread has nothing to find out."""
 
     async def compose(self, jobs: Sequence[ComposeJob], keys: Sequence[SigningKey]) -> list[Outcome]:
         """Return the outcome of each job, in order."""
@@ -82,10 +91,21 @@ class PressInside:
 class PressOutside:
     """Composes in `count` processes; the one with the least to do gets the next jobs."""
 
-    def __init__(self, count: int) -> None:
-        self._workers = [_Worker() for _ in range(count)]
-        self._quarantine = _Worker()
+    def __init__(self, count: int, environment: Callable[[], Coroutine[None, None, Environment]] | None = None) -> None:
+        """Take what finds out, once, what to add to the environment of the processes."""
+        self._find_environment = environment
+        self._finding: asyncio.Task[Environment] | None = None
+        self._workers = [_Worker(self._environment) for _ in range(count)]
+        self._quarantine = _Worker(self._environment)
         self._one_by_one = asyncio.Lock()
+
+    def prepare(self) -> None:
+        """Begin to find out what the processes are to be started with."""
+        if self._find_environment is not None and self._finding is None:
+            self._finding = asyncio.create_task(self._find_environment())
+
+    async def _environment(self) -> Environment:
+        return {} if self._finding is None else await asyncio.shield(self._finding)
 
     async def compose(self, jobs: Sequence[ComposeJob], keys: Sequence[SigningKey]) -> list[Outcome]:
         """Return the outcome of each job, in order."""
@@ -107,6 +127,8 @@ class PressOutside:
 
     async def close(self) -> None:
         """End the processes."""
+        if self._finding is not None:
+            self._finding.cancel()
         for worker in (*self._workers, self._quarantine):
             await worker.stop()
 
@@ -127,6 +149,7 @@ class _Died(Exception):  # noqa: N818 - an inner signal
 class _Worker:
     """One process, started when it is first needed and again when it has died."""
 
+    environment: Callable[[], Awaitable[Environment]]
     load: int = 0
     _process: subprocess.Popen[bytes] | None = None
     _link: "_Link | None" = None
@@ -162,10 +185,11 @@ class _Worker:
             if self._link is not None and not self._link.broken:
                 return self._link
             self._kill()
+            environment = await self.environment()
             ours, theirs = socket.socketpair()
             with theirs:
                 try:
-                    self._process = _spawn(theirs.fileno())
+                    self._process = _spawn(theirs.fileno(), environment)
                 except OSError as error:
                     ours.close()
                     raise Unavailable("busy", "No process can be started to compose.", retry_after_s=5) from error
@@ -196,10 +220,10 @@ class _Worker:
             self._process = None
 
 
-def _spawn(descriptor: int) -> subprocess.Popen[bytes]:
+def _spawn(descriptor: int, environment: Environment) -> subprocess.Popen[bytes]:
     """Start a composing process on its end of a socket pair."""
     command = [sys.executable, "-c", _ENTRY.format(fd=descriptor)]
-    return subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)
+    return subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL, env={**os.environ, **environment})
 
 
 class _Link(asyncio.Protocol):
