@@ -221,7 +221,8 @@ def _body(each: _Operation, by_type: Json) -> Json:
     content: Json = {"schema": by_type[repr(each.body)]}
     if each.documented.example is not None:
         content["example"] = each.documented.example
-    return {"required": True, "content": {_JSON: content}}
+    data = each.handler.parsed_data_field
+    return {"required": data is None or not data.has_default, "content": {_JSON: content}}
 
 
 def _parameter(field: FieldDefinition, said: ParameterKwarg, by_type: Json) -> Json:

@@ -4,8 +4,9 @@ A controller's handlers take `services: GivenServices` and `caller: GivenCaller`
 scope they need with `opt=READ`, `SEND` or `FULL` (or `ADMIN`, which has no caller), take their body as `data:
 JSONBody[SomeStruct]` (a Struct with `forbid_unknown_fields`; it is decoded once and strictly), path parameters as
 `FromPath[str]` and query parameters as `Annotated[…, QueryParameter(…)]`, return Structs, and raise `Refused` or
-`Unavailable`. Lists are pages: `limit`, `after`, and an answer of `data` and `next`. `SECRET` beside the scope keeps a
-secret that is shown once from being kept with an Idempotency-Key.
+`Unavailable`. An action whose fields may all be left out gives `data` a default, so that it needs no body. Lists are
+pages: `limit`, `after`, and an answer of `data` and `next`. `SECRET` beside the scope keeps a secret that is shown once
+from being kept with an Idempotency-Key.
 """
 
 from litestar import Controller

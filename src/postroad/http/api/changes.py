@@ -48,6 +48,10 @@ class Resend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = []
 
 
+_ALL_THAT_ENDED = Resend()
+"""What is sent again when there is no body."""
+
+
 class ChangesController(Controller):
     """Messages that have not gone out yet, or shall go out again."""
 
@@ -110,10 +114,10 @@ class ChangesController(Controller):
     async def resend(
         self,
         message_id: FromPath[str],
-        data: JSONBody[Resend],
         services: GivenServices,
         caller: GivenCaller,
         exchange: GivenExchange,
+        data: JSONBody[Resend] = _ALL_THAT_ENDED,
     ) -> Response[bytes]:
         """Accept a new message with the same content, for all recipients or some; suppressions hold as ever."""
         services.gate()

@@ -93,6 +93,10 @@ class QueueChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit: Annotated[int, msgspec.Meta(ge=1, le=10_000, description="How many to change at the most.")] = 10_000
 
 
+_NOTHING_CHOSEN = QueueChange()
+"""What no body means, which is refused with what to say."""
+
+
 class QueueChanged(msgspec.Struct, frozen=True, kw_only=True):
     """What this call did. With `next`, call again with it as `after` and the same `operation`, until it is null."""
 
@@ -179,7 +183,11 @@ class QueueController(Controller):
 
     @post("/{action:str}", opt=FULL, status_code=200, summary="Change the queue in bulk")
     async def change(
-        self, action: FromPath[QueueAction], data: JSONBody[QueueChange], services: GivenServices, caller: GivenCaller
+        self,
+        action: FromPath[QueueAction],
+        services: GivenServices,
+        caller: GivenCaller,
+        data: JSONBody[QueueChange] = _NOTHING_CHOSEN,
     ) -> QueueChanged:
         """Hold, release, requeue, cancel or bounce what fits; what is being sent is left alone.
 

@@ -54,6 +54,10 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     note: Annotated[str, msgspec.Meta(max_length=500, description="Why; the audit keeps it.")] = ""
 
 
+_NOTHING_NAMED = Undo()
+"""What no body means, which is refused with what to say."""
+
+
 class Removal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Addresses to take off the list."""
 
@@ -105,7 +109,9 @@ class UndoingController(Controller):
         )
 
     @post("/undo", opt=FULL, status_code=200, summary="Undo what an incident suppressed")
-    async def undo(self, data: JSONBody[Undo], services: GivenServices, caller: GivenCaller) -> UndoneShown:
+    async def undo(
+        self, services: GivenServices, caller: GivenCaller, data: JSONBody[Undo] = _NOTHING_NAMED
+    ) -> UndoneShown:
         """Take off the list all that an incident, a rule, a class of replies, a site or a stretch of time put there."""
         wanted = Filter(
             incident=data.incident,

@@ -72,6 +72,10 @@ class ReplayInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ) = None
 
 
+_ROTATE, _ENABLE, _REPLAY = RotateInput(), EnableInput(), ReplayInput()
+"""What is meant when there is no body."""
+
+
 class WebhookShown(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint, without its secrets."""
 
@@ -203,7 +207,11 @@ class WebhooksController(Controller):
 
     @post("/{webhook_id:str}/rotate", opt=FULL | SECRET, status_code=200, summary="Make a new signing secret")
     async def rotate(
-        self, webhook_id: FromPath[str], data: JSONBody[RotateInput], services: GivenServices, caller: GivenCaller
+        self,
+        webhook_id: FromPath[str],
+        services: GivenServices,
+        caller: GivenCaller,
+        data: JSONBody[RotateInput] = _ROTATE,
     ) -> WebhookMade:
         """Change over to a new secret; while both are in use, every request carries both signatures."""
         changed, secret = await services.webhooks.rotate(
@@ -217,7 +225,11 @@ class WebhooksController(Controller):
 
     @post("/{webhook_id:str}/enable", opt=FULL, status_code=200, summary="Send to a webhook again")
     async def enable(
-        self, webhook_id: FromPath[str], data: JSONBody[EnableInput], services: GivenServices, caller: GivenCaller
+        self,
+        webhook_id: FromPath[str],
+        services: GivenServices,
+        caller: GivenCaller,
+        data: JSONBody[EnableInput] = _ENABLE,
     ) -> WebhookShown:
         """Switch an endpoint on; it first gets what it missed, unless that is to be skipped."""
         changed = await services.webhooks.enable(
@@ -257,7 +269,11 @@ class WebhooksController(Controller):
 
     @post("/{webhook_id:str}/replay", opt=FULL, status_code=202, summary="Send events again")
     async def replay(
-        self, webhook_id: FromPath[str], data: JSONBody[ReplayInput], services: GivenServices, caller: GivenCaller
+        self,
+        webhook_id: FromPath[str],
+        services: GivenServices,
+        caller: GivenCaller,
+        data: JSONBody[ReplayInput] = _REPLAY,
     ) -> ReplayAnswer:
         """Send events again with the same identifiers, each on a new schedule."""
         wanted = Replay(event_id=data.event_id, failed=data.failed, after=data.after, until=data.until)
