@@ -7,7 +7,7 @@ import structlog
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after, to_rfc3339
-from postroad.store import Connection, inbound, reputation, retention, sites, suspensions, transport
+from postroad.store import Connection, inbound, reputation, retention, sites, suppressions, suspensions, transport
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 
@@ -43,6 +43,7 @@ class Retention:
         removed = {
             "messages": await self._repeat(self._messages),
             "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
+            "incidents": await self._repeat(self._of(suppressions.remove_incidents, settings.events_days * DAY)),
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
             "inbound": await self._repeat(self._of(inbound.remove, settings.inbound_days * DAY)),
             "pushes": await self._repeat(self._of(retention.remove_pushes, settings.webhook_attempts_days * DAY)),

@@ -107,6 +107,16 @@ suppressions = Table(
     ),  # which incident goes on
 )
 
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, nullable=False),
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("began_at", BigInteger, nullable=False, index=True),
+    PrimaryKeyConstraint("id", "project_id"),
+)
+"""Which incidents there were: one is known, too, when nothing that it suppressed is left on the list."""
+
 domains = Table(
     "domains",
     metadata,

@@ -4,7 +4,7 @@ One address has one entry a scope. What is put there a second time changes the e
 old one ended, with a cause that weighs more, or for longer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -91,6 +91,7 @@ def put(connection: Connection, entries: Sequence[Suppression], now: Instant) ->
     """Put entries on their projects' lists in order, and tell what became of each. Writes the events."""
     outcomes: list[Put] = []
     told: list[NewEvent] = []
+    caused: dict[tuple[str, str], Instant] = {}
     for rows in _chunks(_with_incidents(connection, entries)):
         ids = _upsert(connection, rows, now)
         for entry in rows:
@@ -100,6 +101,9 @@ def put(connection: Connection, entries: Sequence[Suppression], now: Instant) ->
                 continue
             outcomes.append(Put.ADDED if stored == entry.id else Put.CHANGED)
             told.append(_event(entry, EventType.SUPPRESSION_ADDED, entry.created_at, stored))
+            if entry.incident is not None:
+                caused.setdefault((entry.incident, entry.project_id), entry.created_at)
+    _remember(connection, caused)
     events.append(connection, told)
     return outcomes
 
@@ -199,6 +203,39 @@ def incidents(connection: Connection, project_id: ProjectId | None, *, limit: in
         )
         for row in rows
     ]  # fmt: skip
+
+
+def is_incident(connection: Connection, project_id: ProjectId | None, incident: str) -> bool:
+    """Whether an incident put something on a project's list (None: on any), be it still there or not."""
+    of_project, values = ("", ()) if project_id is None else (" AND project_id = ?", (project_id,))
+    return any(
+        bulk.run(connection, f"SELECT 1 FROM {table} WHERE {column} = ?{of_project} LIMIT 1", (incident, *values))  # noqa: S608 - names of ours
+        for table, column in (("incidents", "id"), ("suppressions", "incident"))
+    )
+
+
+def remove_incidents(connection: Connection, before: Instant, limit: int) -> int:
+    """Forget up to `limit` incidents that began before an instant, and return how many; entries of theirs stay."""
+    rows = bulk.run(
+        connection,
+        "DELETE FROM incidents WHERE (id, project_id) IN (SELECT id, project_id FROM incidents WHERE began_at < ? "
+        "LIMIT ?) RETURNING id",
+        (before, limit),
+    )
+    return len(rows)
+
+
+def _remember(connection: Connection, caused: Mapping[tuple[str, str], Instant]) -> None:
+    """Write down incidents, each with the project that it concerns and an instant at which it did."""
+    rows = sorted((incident, project, at) for (incident, project), at in caused.items())
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        bulk.run(
+            connection,
+            f"INSERT INTO incidents (id, project_id, began_at) VALUES {', '.join(['(?, ?, ?)'] * len(chunk))} "  # noqa: S608 - parameters are bound
+            "ON CONFLICT (id, project_id) DO NOTHING",
+            tuple(value for row in chunk for value in row),
+        )
 
 
 def _conditions(project_id: ProjectId | None, wanted: Filter) -> tuple[str, list[Any]]:

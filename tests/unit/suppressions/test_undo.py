@@ -129,6 +129,33 @@ async def test_what_an_incident_did_is_undone_in_one_call(house: House, api: htt
     assert (entry.action, entry.data["count"], entry.data["note"]) == ("suppression.undone", 2, "They broke it.")
 
 
+async def test_an_incident_that_never_was_is_not_found(house: House, api: httpx.AsyncClient) -> None:
+    put(house, "ann@a.example")
+    for dry_run in (False, True):
+        answer = await api.post(f"{PATH}/undo", json={"incident": "inc_nobody", "dry_run": dry_run})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert await left(api) == ["ann@a.example"]
+
+
+async def test_an_incident_of_which_nothing_is_left_is_still_known(house: House, api: httpx.AsyncClient) -> None:
+    (entry,) = put(house, "ann@a.example")
+    await api.delete(f"{PATH}/{entry.id}")
+    assert await undo(api, incident=entry.incident) == (0, 0, 0)
+    assert (await house.services.undoing.undo(None, Filter(incident=entry.incident), author="cli")).matched == 0
+    (again,) = put(house, "ann@a.example", "bob@a.example")[:1]
+    assert await undo(api, incident=again.incident, site="b.example") == (0, 0, 0)
+
+
+async def test_a_forgotten_incident_is_known_while_entries_of_it_are_left(house: House, api: httpx.AsyncClient) -> None:
+    (entry,) = put(house, "ann@a.example")
+    database = house.services.database
+    assert database.write_now(lambda c: store.remove_incidents(c, house.clock.now(), 9)) == 0
+    house.clock.pass_by(DAY)
+    assert database.write_now(lambda c: store.remove_incidents(c, house.clock.now(), 9)) == 1
+    assert await undo(api, incident=entry.incident) == (1, 1, 0)
+    assert (await api.post(f"{PATH}/undo", json={"incident": entry.incident})).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("body", "gone"),
     [
@@ -168,7 +195,7 @@ async def test_another_projects_list_is_left_alone_unless_all_are_meant(house: H
     secret = await house.another_project("other")
     (entry,) = put(house, "ann@a.example")
     async with house.client(secret) as stranger:
-        assert await undo(stranger, incident=entry.incident) == (0, 0, 0)
+        assert (await stranger.post(f"{PATH}/undo", json={"incident": entry.incident})).status_code == 404
         assert (await stranger.get(f"{PATH}/incidents")).json()["data"] == []
         other = (await stranger.get("/v1/project")).json()["id"]
     put(house, "bob@a.example", project_id=ProjectId(other))

@@ -63,7 +63,7 @@ class Undoing:
         its entry in the audit.
 
         Raises:
-            Refused: nothing is said of what to undo.
+            Refused: nothing is said of what to undo, or an incident is named that there was not (`not_found`).
         """
         if wanted == Filter(automatic=wanted.automatic):
             raise Refused(
@@ -71,6 +71,8 @@ class Undoing:
             )
         if wanted.cause is None:
             wanted = msgspec.structs.replace(wanted, automatic=True)
+        if wanted.incident is not None:
+            await self._check_incident(project_id, wanted.incident)
         operation = self._mint("sop")
         matched = removed = kept = 0
         sample: list[Suppression] = []
@@ -103,6 +105,14 @@ class Undoing:
             operation=operation, matched=len(found), removed=removed, kept=len(found) - len(chosen),
             sample=chosen[:_SAMPLE],
         )  # fmt: skip
+
+    async def _check_incident(self, project_id: ProjectId | None, incident: str) -> None:
+        if not await self._database.read(lambda c: store.is_incident(c, project_id, incident)):
+            raise Refused(
+                "not_found",
+                "There is no such incident. `postroad suppression incidents` and GET /v1/suppressions/incidents list "
+                "those of which entries are left.",
+            )
 
     async def _page(self, project_id: ProjectId | None, wanted: Filter, after: str) -> list[Suppression]:
         return await self._database.read(

@@ -10,6 +10,7 @@ from litestar.params import JSONBody, QueryParameter
 from postroad.features.suppressions import Undone
 from postroad.http.api.suppressions import SuppressionShown, show_suppression
 from postroad.http.auth import FULL, READ, GivenCaller, GivenServices
+from postroad.http.documented import documented
 from postroad.model.clock import Instant, from_datetime, to_rfc3339
 from postroad.model.reason import Class
 from postroad.model.suppression import Cause
@@ -108,11 +109,14 @@ class UndoingController(Controller):
             ]
         )
 
-    @post("/undo", opt=FULL, status_code=200, summary="Undo what an incident suppressed")
+    @post("/undo", opt=FULL | documented(problems=(404,)), status_code=200, summary="Undo what an incident suppressed")
     async def undo(
         self, services: GivenServices, caller: GivenCaller, data: JSONBody[Undo] = _NOTHING_NAMED
     ) -> UndoneShown:
-        """Take off the list all that an incident, a rule, a class of replies, a site or a stretch of time put there."""
+        """Take off the list all that an incident, a rule, a class of replies, a site or a stretch of time put there.
+
+        An incident that never was is `not_found`; one of which nothing is left matches nothing.
+        """
         wanted = Filter(
             incident=data.incident,
             cause=data.cause,

@@ -418,6 +418,19 @@ def upgrade() -> None:
         batch_op.create_index("ux_domains_name", ["project_id", "name"], unique=True)
 
     op.create_table(
+        "incidents",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project_id", sa.Text(), nullable=False),
+        sa.Column("began_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_incidents_project_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", "project_id", name=op.f("pk_incidents")),
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incidents_began_at"), ["began_at"], unique=False)
+
+    op.create_table(
         "streams",
         sa.Column("project_id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
