@@ -120,7 +120,10 @@ class Guard:
             await asyncio.sleep(_EVERY_S)
 
     async def follow(self) -> bool:
-        """Count the next part of the log and act on it; False when there was none."""
+        """Count the next part of the log and act on it; False when it went to the end.
+
+        What came meanwhile waits for the next time, or under load this would never come to an end.
+        """
         part = await self._database.read(lambda c: store.step(c, _PART))
         if part is None:
             return False
@@ -130,7 +133,7 @@ class Guard:
                 await self._weigh(ProjectId(project))
             if self._softening is not None:
                 await self._softening.heard(part.ends)
-        return True
+        return part.last - part.before >= _PART
 
     async def show(self, project_id: ProjectId) -> GuardShown:
         """Return how a project stands."""

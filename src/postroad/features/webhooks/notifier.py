@@ -37,6 +37,8 @@ IDLE_S: Final = 5.0
 """Longest time between two looks: what another node has committed may wake nobody here."""
 _PACE_S: Final = 0.025
 """The least time between two looks for events to push."""
+_IDLE_PACE_S: Final = 0.1
+"""The same behind a look that found nobody who waits for events."""
 LEASE_S: Final = 120.0
 """Longer than twice the longest request; lanes stop at half of it, so that a lease lapses only when its node died."""
 
@@ -133,6 +135,8 @@ class Notifier:
         self._stopping = False
         self._running: dict[str, asyncio.Task[None]] = {}
         self._look_again = False
+        self._next_at: Instant | None = None
+        self._pace_s = _PACE_S
         self._through = asyncio.Event()
         half = max(1, settings.concurrency // 2)
         self._slots = _Slots(asyncio.Semaphore(settings.concurrency), asyncio.Semaphore(half))
@@ -150,14 +154,14 @@ class Notifier:
                 looked_s = loop.time()
                 try:
                     await self.begin_turns()
-                    pause_s = await self._until_next_turn()
+                    pause_s = self._until_next_turn()
                 except Exception as problem:  # noqa: BLE001 - the loop of a role: it tells, backs off and goes on
                     _log.warning("notifier_failed", exc_info=None if isinstance(problem, Unavailable) else problem)
                     await self._sleep(1.0)
                 else:
                     seen = await self._wait(seen, pause_s)
                     # under load every commit rings; looking at each would cost more than all webhooks together
-                    await asyncio.sleep(looked_s + _PACE_S - loop.time())
+                    await asyncio.sleep(looked_s + self._pace_s - loop.time())
             await self.finish_turns()
         finally:
             left = list(self._running.values())
@@ -173,7 +177,10 @@ class Notifier:
     async def begin_turns(self) -> int:
         """Serve the endpoints whose turn it is, each in its own task; return how many were begun."""
         now = self._clock.now()
-        turns = await self._database.read(partial(pushes.turns, now=now, node=self._node))
+        turns, self._next_at = await self._database.read(
+            lambda c: (pushes.turns(c, now=now, node=self._node), pushes.next_turn(c, now=now))
+        )
+        self._pace_s = _PACE_S if turns else _IDLE_PACE_S
         most, failing, begun = self._settings.concurrency, 0, 0
         for turn in turns:
             failing += turn.failures >= DOWN_AFTER
@@ -201,10 +208,10 @@ class Notifier:
         if not task.cancelled() and (problem := task.exception()) is not None:
             _log.error("webhook_turn_failed", webhook=webhook, exc_info=problem)
 
-    async def _until_next_turn(self) -> float:
-        now = self._clock.now()
-        moment = await self._database.read(partial(pushes.next_turn, now=now))
-        return IDLE_S if moment is None else max(0.01, min(IDLE_S, (moment - now) / SECOND))
+    def _until_next_turn(self) -> float:
+        if self._next_at is None:
+            return IDLE_S
+        return max(0.01, min(IDLE_S, (self._next_at - self._clock.now()) / SECOND))
 
     async def _wait(self, seen: int, pause_s: float) -> int:
         """Wait for a beat, for the time, or for a turn that ended while others waited for it."""
