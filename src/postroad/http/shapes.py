@@ -66,12 +66,12 @@ class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventShown(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the log."""
+    """One entry of the log; webhooks are sent the same."""
 
     id: str
     type: str
     created_at: str
-    project_id: str
+    project: str
     data: dict[str, object]
 
 
@@ -239,7 +239,7 @@ def show_event(event: Event) -> EventShown:
         id=event.id,
         type=event.type.value,
         created_at=to_rfc3339(event.created_at),
-        project_id=event.project_id,
+        project=event.project_id,
         data=event.data,
     )
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 import standardwebhooks.webhooks
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from postroad.config.tree import Webhooks as Settings
 from postroad.features.egress import Egress, Policy
 from postroad.features.webhooks import NewWebhook, Notifier, Replay, WebhookChange, Webhooks
 from postroad.features.webhooks.notifier import BATCH
+from postroad.http.shapes import show_event
 from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant
 from postroad.model.errors import Refused
 from postroad.model.event import EventType, NewEvent
@@ -118,12 +120,14 @@ async def test_an_event_arrives_once_signed_in_its_envelope(
     assert request.headers["webhook-id"] == event_id(1)
     body = verify(request, secret, monkeypatch, yard.clock.now())
     assert body == {
-        "type": "message.delivered",
-        "timestamp": "2026-11-18T11:06:40.000000Z",
         "id": event_id(1),
+        "type": "message.delivered",
+        "created_at": "2026-11-18T11:06:40.000000Z",
         "project": yard.project.id,
         "data": {"n": 1},
     }
+    (event,) = yard.database.read_now(lambda c: events.feed(c, yard.project.id, after=0, limit=9))
+    assert body == msgspec.to_builtins(show_event(event))
     (push,) = yard.pushed(webhook)
     assert (push.state, push.attempts, push.history[0].status) == (PushState.DELIVERED, 1, 204)
 

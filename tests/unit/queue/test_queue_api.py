@@ -190,7 +190,7 @@ async def test_a_project_makes_its_mail_wait_and_lets_it_go_on(house: House, api
     made = await api.post("/v1/suspensions", json={"site": "A.example", "reason": "They asked us to."})
     assert made.status_code == 201
     shown = made.json()
-    assert (shown["site"], shown["project_id"], shown["cause"]) == ("a.example", house.project.id, "operator")
+    assert (shown["site"], shown["project"], shown["cause"]) == ("a.example", house.project.id, "operator")
     assert (await listed(api))[0]["suspended"] == shown
     assert (await api.get("/v1/suspensions")).json() == {"data": [shown], "next": None}
     again = (await api.post("/v1/suspensions", json={"site": "a.example"})).json()
@@ -236,5 +236,5 @@ async def test_what_holds_for_all_projects_is_shown_to_each_and_lifted_by_none(
 ) -> None:
     made = await house.services.suspending.suspend(NewSuspension(site="google"), author="cli")
     (shown,) = (await api.get("/v1/suspensions")).json()["data"]
-    assert (shown["id"], shown["project_id"]) == (made.id, "*")
+    assert (shown["id"], shown["project"]) == (made.id, "*")
     assert (await api.delete(f"/v1/suspensions/{made.id}")).status_code == 404

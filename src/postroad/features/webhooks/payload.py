@@ -1,4 +1,4 @@
-"""What an endpoint is sent: type, timestamp and data as Standard Webhooks has them, and our envelope around them."""
+"""What an endpoint is sent: the event, member by member as the feed shows it."""
 
 import msgspec
 
@@ -7,12 +7,12 @@ from postroad.model.event import Event
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a call. `data` is that of the same event in the feed."""
+    """The body of a call."""
 
-    type: str
-    timestamp: str
     id: str
-    """The event's identifier, as in the header `webhook-id`."""
+    """As in the header `webhook-id`."""
+    type: str
+    created_at: str
     project: str
     data: dict[str, object]
 
@@ -24,9 +24,9 @@ def payload(event: Event) -> bytes:
     """Return the body for an event as JSON, the same on every try."""
     return _encoder.encode(
         Payload(
-            type=event.type.value,
-            timestamp=to_rfc3339(event.created_at),
             id=event.id,
+            type=event.type.value,
+            created_at=to_rfc3339(event.created_at),
             project=event.project_id,
             data=event.data,
         )

@@ -31,7 +31,7 @@ class SuspensionShown(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     site: str
-    project_id: str
+    project: str
     """`*` when the mail of all projects waits."""
     stream: str
     cause: SuspensionCause
@@ -96,7 +96,7 @@ def show_suspension(suspension: Suspension) -> SuspensionShown:
     return SuspensionShown(
         id=suspension.id,
         site=suspension.site,
-        project_id=suspension.project_id,
+        project=suspension.project_id,
         stream=suspension.stream,
         cause=suspension.cause,
         reason=suspension.reason,
