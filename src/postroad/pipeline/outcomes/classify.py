@@ -127,6 +127,8 @@ _NO_DOMAIN: Final = frozenset({(1, 2), (4, 4), (4, 310)})
 """Of a domain and its DNS (RFC 3463 §3.2, §3.5): what is said of an address beside it may be said of these."""
 _CROWDED: Final = frozenset({"rate", "volume", "flow_words"})
 """Groups of words on too much of something: beside a code of a full mailbox that is what the mailbox holds."""
+_LATER: Final = "later"
+"""The group of words that only ask to come again: the codes say why (RFC 3463), or that one is not known yet."""
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
 """Who is turned away here without a reason is not wanted: nothing has been said that could be wrong."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
@@ -226,7 +228,7 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
         and (group is None or group.name in _VAGUE or group.cls in _SUPPRESSING)
     ):
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
-    if group is not None and not (stated is Class.MAILBOX_FULL and group.name in _CROWDED):
+    if group is not None and not _says_less(group, basic, stated):
         return _Weighed(group.cls, f"text.{group.name}", _by_words_and_code(group, code, stated, text), Basis.TEXT)
     if stated is not None:
         unsure = stated in _SUPPRESSING and phrases.names_sender(text)
@@ -234,6 +236,13 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
+
+
+def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
+    """Tell whether words say less than the codes beside them: much of something, or no more than to come again."""
+    if group.name == _LATER:
+        return stated not in _SUPPRESSING and (stated is not None or basic in _VAGUE_CODES)
+    return stated is Class.MAILBOX_FULL and group.name in _CROWDED
 
 
 def _said_beside(stated: Class, group: Group | None, basic: int, text: str) -> Group | None:

@@ -27,6 +27,18 @@ CLEAR: Final = (
         ),
     ),
     Group(
+        "greylist_service",
+        Class.GREYLISTED,
+        phrases(
+            """
+            rejected: service is unavailable | rejected: service temporarily unavailable |
+            intentional policy rejection | policy restrictions; try | policy rejection; try |
+            policy rejection, please try | rejected: please try | rejected: try again
+            """
+        ),
+        digit=4,
+    ),
+    Group(
         "scanner",
         Class.UNREACHABLE,
         phrases(
@@ -52,7 +64,8 @@ CLEAR: Final = (
             external senders | outsiders | internal use | internal users only | local user only | local users only |
             blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
             sender address blocked | members-only | captcha | organizational settings | non-member |
-            not accepting mail with
+            not accepting mail with | administrator's rule | by the administrator | by an administrator |
+            by administrator | by your administrator | transport rule | mail flow rule
             """
         ),
     ),
@@ -65,7 +78,7 @@ CLEAR: Final = (
             content-reject | banned: | contains a url | contains a domain | contains a link | message contains |
             mail contains | message identified as | message was identified | message classified |
             dangerous attachment | blacklisted url | blocklisted url | bulk. | type of file | file type |
-            blocked content
+            blocked content | surbl | uribl | url listed | uri listed
             """
         ),
     ),
@@ -154,8 +167,9 @@ CLEAR: Final = (
             fully qualified email | dead domain | no reverse | without reverse | unroutable sender | spf mail from |
             from domain fails | fake sender | sender could not | openspf | from address is | return path |
             return-path address | no mx or | mail exchanger for your | does not match client | domainkeys |
-            is mismatched with | mismatches client | auth failed | neither mx | no valid mx | not in my domain |
-            batv | third-party dsn | bogus mail from | mail from not owned | recursive cname | address is not verified
+            is mismatched with | _domainkey | key retrieval | public key | mismatches client | auth failed |
+            neither mx | no valid mx | not in my domain | batv | third-party dsn | bogus mail from |
+            mail from not owned | recursive cname | address is not verified
             """
         ),
     ),

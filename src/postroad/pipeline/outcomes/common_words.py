@@ -27,7 +27,8 @@ COMMON: Final = (
             8bit data | 7bit | format restriction | header length | header too | cloudmark spam | cannot be scanned |
             encrypted archive | password protected | macro | invalid content | mime/reject | invalid structure |
             required standards | not comply with | spamtrap=reject | invalid data in message | no message-id |
-            message-id is missing | missing message-id | date header | shortened
+            message-id is missing | missing message-id | date header | shortened | message scored | mail scored |
+            points, which is | score of | score too high | scoring | scored too
             """
         ),
     ),
@@ -42,7 +43,7 @@ COMMON: Final = (
         phrases(
             """
             over quota | overquota | quota exceeded | exceeded quota | exceeded storage | mailbox would exceed |
-            recipient storage full | account storage limit
+            recipient storage full | account storage limit | storage limit
             """
         ),
     ),
@@ -144,25 +145,26 @@ COMMON: Final = (
             user unknown | unknown user | nosuchuser | no user | doesn't exist | dosn't exist | doesnt exist |
             not exist | non-existent | nonexistent | recipientnotfound | recipient not found | user not found |
             mailbox not found | account not found | address not found | not found by smtp address lookup |
-            was not found | access denied. as( | invalid recipient | invalid mailbox | invalid address |
-            invalid user | invalid account | bad address | unknown recipient | recipient unknown | address unknown |
-            unknown address | unknown local | unknown account | unknown mailbox | mailbox unknown |
-            unknown or illegal alias | unknown email | unknown virtual | unrouteable address | unroutable address |
-            bad destination mailbox | no mailbox | no account | doesn't have a | does not have a | isn't a known |
-            is not a known | not a valid | is not known | not a known user | not our customer | not listed in |
-            #5.1.0 address rejected | recipient is not valid | addressee unknown | cannot be verified |
-            mailbox is not allowed | mailbox name not allowed | mailbox not allowed | recipient rejected | badrcptto |
-            no one at this address | not in recipient list | address invalid | recipient invalid | invalid-recipient |
-            undeliverable address | no alias | cannot deliver mail for | unallocated | list expansion problem |
-            not a local | destinataire inconnu | utilisateur inconnu | adresse inconnue | adresse d au moins |
-            unbekannt | onbekende gebruiker | sconosciuto | desconhecido | desconocido | brak takiego | n'existe pas |
+            was not found | access denied. as( | invalid recipient | invalid mailbox | invalid address | invalid user |
+            invalid account | bad address | unknown recipient | recipient unknown | address unknown | unknown address |
+            unknown local | unknown account | unknown mailbox | mailbox unknown | unknown or illegal alias |
+            unknown email | unknown virtual | unrouteable address | unroutable address | bad destination mailbox |
+            no mailbox | no account | doesn't have a | does not have a | isn't a known | is not a known | not a valid |
+            is not known | not a known user | not our customer | not listed in | #5.1.0 address rejected |
+            recipient is not valid | addressee unknown | cannot be verified | mailbox is not allowed |
+            mailbox name not allowed | mailbox not allowed | recipient rejected | badrcptto | no one at this address |
+            not in recipient list | address invalid | recipient invalid | invalid-recipient | undeliverable address |
+            no alias | cannot deliver mail for | unallocated | list expansion problem | not a local |
+            destinataire inconnu | utilisateur inconnu | adresse inconnue | adresse d au moins | unbekannt |
+            onbekende gebruiker | sconosciuto | desconhecido | desconocido | brak takiego | n'existe pas |
             no matching recipient | mailbox does not | never heard of | could not be found | user missing |
             is not found | bad-recipient | bad recipient | can't accept user | rejected recipients |
             marked as invalid | no such | no mail box | unknown to us | not recognized here | user not known |
             no exist | not a member of domain | user not ok | malformed address | nessun utente | isn't here |
             user invalid | not in our directory | not in our database | not our user | not served here |
             no longer handled here | wrong address | undeliverable recipient | not in my validrcptto | unknown here |
-            no longer on this | addresses were unknown | recipients were unknown
+            no longer on this | addresses were unknown | recipients were unknown | no forwarding |
+            receiver verification | recipient verification
             """
         ),
     ),
@@ -189,6 +191,7 @@ COMMON: Final = (
         ),
     ),
     Group("content_words", Class.CONTENT_REJECTED, near=vocabulary.DIRTY),
+    Group("attachment_words", Class.CONTENT_REJECTED, near=vocabulary.ENCLOSED),
     Group(
         "spam",
         Class.CONTENT_REJECTED,
@@ -233,12 +236,22 @@ COMMON: Final = (
             too busy | resources temporarily | not enough resources | storage transient | no healthy |
             not accepting network messages | all server ports | ports are busy | configuration problem |
             configuration error | queue file | milter | interrupted system call | i/o error | loop broken |
-            connection lost | process your | try again in a few | try again later | try later | later again |
-            verification in progress | lookup failed | unverified address | not available | come back later |
-            temporary system | temporarily rejected | system load | load average | connection refused | no route |
-            license | cannot accept | could not connect | write error | insufficient | unavailable | starting up |
-            restart | failed temporarily | deferred | not responding | is down | cannot reach | at the moment |
-            server is under | internal failure | offline
+            connection lost | process your | verification in progress | lookup failed | unverified address |
+            not available | temporary system | system load | load average | connection refused | no route | license |
+            cannot accept | could not connect | write error | insufficient | unavailable | starting up | restart |
+            failed temporarily | not responding | is down | cannot reach | server is under | internal failure |
+            offline
+            """
+        ),
+        digit=4,
+    ),
+    Group(
+        "later",
+        Class.GREYLISTED,
+        phrases(
+            """
+            try again in a few | try again later | try later | later again | come back later | deferred |
+            at the moment | temporarily rejected | retry later | again shortly | come back in | try again soon
             """
         ),
         digit=4,

@@ -17,7 +17,8 @@ Marks = dict[str, list[int]]
 
 _SENTENCE: Final = 50
 _ENDS: Final = frozenset(".;!?")
-_TOKEN: Final = re.compile(r"[^\W_]+|[.;!?](?=\s|$)")
+_TOKEN: Final = re.compile(r"(?<![\w-])(?:[\w-]++\.){2,}+[\w-]++|[^\W_]+|[.;!?](?=\s|$)")
+"""A name of three labels or more, such as a server's, is one word, since its labels say nothing; a sentence's end."""
 _SHORTEST: Final = 3
 """Letters of the shortest beginning of a word that a vocabulary may have."""
 

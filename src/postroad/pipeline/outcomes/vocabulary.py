@@ -11,12 +11,12 @@ from postroad.pipeline.outcomes.nearness import Near, Vocabulary
 
 LISTED: Final = {
     "box": """
-        konta | kontem | recipient s | mail drop | mailbox | mailboxes | mail box | maildrop | inbox | account |
-        accounts | user | users | username | user name | recipient | recipients | recepient | reciepient |
+        rcptto | konta | kontem | recipient s | mail drop | mailbox | mailboxes | mail box | maildrop | inbox |
+        account | accounts | user | users | username | user name | recipient | recipients | recepient | reciepient |
         receipient | addressee | address | addresses | customer | subscriber | person | alias | mail account |
-        email account | email id | userid | mailboxname | mailadresse | benutzer- | nutzer | empfaenger- |
-        empfanger- | postfach- | mailkonto | konto | kontos | adresse | adressen | mailbox- | utilisateur- |
-        destinataire- | boite | boites | compte | usuario- | destinatario- | buzon | cuenta | casilla | utilizador |
+        email account | email id | userid | mailboxname | mailadresse | benutzer- | nutzer | empfaenger- | empfanger- |
+        postfach- | mailkonto | konto | kontos | adresse | adressen | mailbox- | utilisateur- | destinataire- | boite |
+        boites | compte | usuario- | destinatario- | buzon | direccion | direcciones | cuenta | casilla | utilizador |
         caixa | conta | endereco | utente | casella | indirizzo | gebruiker- | ontvanger | postbus | postvak | adres |
         uzytkownik- | skrzynk- | skrzynek | odbiorc- | adresat- | uzivatel- | schrank- | prijemce | ucet | adresa |
         pouzivatel- | пользовател- | ящик- | адрес | адреса | адресат- | получател- | аккаунт- | учетная запись |
@@ -141,6 +141,10 @@ LISTED: Final = {
         istenmeyen | kereteletlen | keretlen | skrappost | roskapost- | 垃圾 | 病毒 | 迷惑 | ウイルス | スパム |
         스팸 | 바이러스
     """,
+    "enclosed": """
+        attachment | attachments | attached | anhang | anhange | anhaenge | piece jointe | pieces jointes | adjunt- |
+        anexo | anexos | allegat- | bijlage- | zalacznik- | priloh- | вложен- | eklenti- | 添付 | 附件 | 첨부
+    """,
     "sender": """
         mailfrom | sender | senders | sender s | from address | return path | reverse path | originator |
         sender address | sender s address | from domain | absender- | expediteur- | emetteur- | remitente- |
@@ -230,11 +234,12 @@ WORDS: Final = Vocabulary(LISTED)
 """What each word names."""
 
 FULL: Final = Near(("box", "room"), ("full",))
-SHUT: Final = Near(("box",), ("shut",), within=4)
+SHUT: Final = Near(("box",), ("shut",), within=5)
 GONE: Final = Near(("box",), ("gone",), within=4)
 UNLISTED: Final = Near(("box",), ("unlisted",), within=3)
 CROWDED: Final = Near(("flow",), ("much",), within=3)
 BARRED: Final = Near(("host",), ("barred",), within=6)
+ENCLOSED: Final = Near(("enclosed",), ("refused",), within=5)
 DIRTY: Final = Near(("text",), ("dirty",), within=5)
 BIG: Final = Near(("text",), ("big",), within=5)
 UNPROVEN: Final = Near(("proof",))
