@@ -1,5 +1,6 @@
 """What one process is: its name among the nodes, this run of it, its hold on its directory, its clock and chance."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -7,9 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from postroad.model.clock import Clock, Instant
 from postroad.model.ids import ENTROPY_OCTETS, mint
 
+_log = structlog.get_logger("postroad.node")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -47,29 +51,52 @@ class Node:
 def occupy(directory: Path, *, patience_s: float = 0.0) -> Node:
     """Take a data directory for the life of this process, making it if need be.
 
-    `patience_s` is how long to wait for it: a command that runs alone holds it for a moment.
+    `patience_s` is how long to wait for it: a command that runs alone holds it for a moment. That it waits is logged at
+    once.
 
     Raises:
         DirectoryTaken: another process has it.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(directory / "node.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + patience_s
-    while not _lock(descriptor):
-        if time.monotonic() < deadline:
-            time.sleep(0.1)
-            continue
-        os.close(descriptor)
-        raise DirectoryTaken(
-            f"another Postroad process runs on the data directory {directory}; stop it, or give this one a directory "
-            "of its own with POSTROAD_DATA_DIRECTORY"
-        )
+    if not _lock(descriptor):
+        _wait(descriptor, directory, patience_s)
+    with contextlib.suppress(OSError):  # a full disk must not keep a server from starting
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     name_file = directory / "node"
     fresh = not name_file.exists()
     if fresh:
         name_file.write_text(f"node_{secrets.token_hex(8)}\n")
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else secrets.token_hex(16)
     return Node(name_file.read_text().strip(), secrets.token_hex(8), boot, directory, fresh, descriptor)
+
+
+def _wait(descriptor: int, directory: Path, patience_s: float) -> None:
+    """Wait for the lock, or close its file and raise `DirectoryTaken`."""
+    deadline = time.monotonic() + patience_s
+    if patience_s:
+        _log.warning(
+            "waiting_for_data_directory",
+            directory=str(directory.resolve()),
+            held_by=_holder(descriptor),
+            for_s=patience_s,
+        )
+    while time.monotonic() < deadline:
+        time.sleep(0.1)
+        if _lock(descriptor):
+            return
+    holder = _holder(descriptor)
+    os.close(descriptor)
+    raise DirectoryTaken(
+        f"another Postroad process ({holder}) runs on the data directory {directory.resolve()}; stop it, or give this "
+        "one a directory of its own with POSTROAD_DATA_DIRECTORY"
+    )
+
+
+def _holder(descriptor: int) -> str:
+    """Return the process that has the lock, as it has named itself."""
+    return f"pid {os.pread(descriptor, 20, 0).decode('ascii', 'replace').strip() or 'unknown'}"
 
 
 def _lock(descriptor: int) -> bool:

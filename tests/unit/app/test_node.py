@@ -1,11 +1,13 @@
 """What one process is: alone on its directory, known by its name again, different with every start."""
 
 import multiprocessing
+import os
 import re
 import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.app.node import DirectoryTaken, Minter, WallClock, occupy
 from postroad.model.ids import mint
@@ -32,7 +34,7 @@ def test_nodes_of_two_directories_have_two_names(tmp_path):
 
 def test_a_directory_has_one_process_at_a_time_and_the_sentence_says_what_to_do(tmp_path):
     node = occupy(tmp_path)
-    with pytest.raises(DirectoryTaken, match="POSTROAD_DATA_DIRECTORY"):
+    with pytest.raises(DirectoryTaken, match=rf"\(pid {os.getpid()}\).*POSTROAD_DATA_DIRECTORY"):
         occupy(tmp_path)
     node.release()
     occupy(tmp_path).release()
@@ -41,9 +43,25 @@ def test_a_directory_has_one_process_at_a_time_and_the_sentence_says_what_to_do(
 def test_a_process_waits_for_one_that_is_about_to_end(tmp_path):
     node = occupy(tmp_path)
     threading.Timer(0.15, node.release).start()
-    began = time.monotonic()
-    occupy(tmp_path, patience_s=10).release()
-    assert 0.1 < time.monotonic() - began < 5
+    with capture_logs() as logged:
+        occupy(tmp_path, patience_s=10).release()
+    (said,) = logged
+    assert said["event"] == "waiting_for_data_directory"
+    assert (said["held_by"], said["for_s"]) == (f"pid {os.getpid()}", 10)
+
+
+def test_a_process_that_waits_in_vain_says_what_it_waits_for_and_then_what_to_do(tmp_path):
+    node = occupy(tmp_path)
+    with capture_logs() as logged, pytest.raises(DirectoryTaken, match="stop it"):
+        occupy(tmp_path, patience_s=0.2)
+    assert [(said["event"], said["directory"]) for said in logged] == [("waiting_for_data_directory", str(tmp_path))]
+    node.release()
+
+
+def test_a_directory_that_is_free_is_taken_without_a_word(tmp_path):
+    with capture_logs() as logged:
+        occupy(tmp_path, patience_s=10).release()
+    assert not logged
 
 
 def hold(directory, held):
