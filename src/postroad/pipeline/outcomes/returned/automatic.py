@@ -36,8 +36,8 @@ _MARKED_KEYS: Final = ("vacation", "auto-generated (vacation)", "auto-replied (v
 _ANSWERS = re.compile(
     r"\s{0,4}(?:\[[^\[\]]{0,40}\]\s?)?(?:(?:re|aw|sv|antw|rif|res|回复|答复)\s?:\s?)?[\[(*\"“]?(?:"
     r"auto(?:matic|mated|matisch|matische)?[ -]?(?:reply|replied|response|responder|respond|answer|antwort|svar)|"
-    r"automatische antwort|automatisch antwoord|automatische beantwortung|abwesenheit|abwesend|nicht im (?:büro|hause)|"
-    r"out[ -]of[ -](?:the[ -])?office|ooo\b|vacation|on holiday|on leave|annual leave|maternity leave|"
+    r"automatische antwort|automatisch antwoord|automatische beantwortung|abwesenheit|abwesend|nicht im (?:büro|"
+    r"hause)|out[ -]of[ -](?:the[ -])?office|ooo\b|vacation|on holiday|on leave|annual leave|maternity leave|"
     r"away from|i am away|your message to .{1,80} awaits moderator approval|"
     r"i'm away|absent|absence|réponse automatique|reponse automatique|message d'absence|respuesta automática|"
     r"respuesta automatica|fuera de (?:la )?oficina|ausente|ausencia|risposta automatica|fuori (?:sede|"
@@ -62,7 +62,9 @@ _AWAY: Final = listed(
     ikke på kontoret | inte på kontoret |
     met vakantie | op vakantie | met verlof | på semester | på ferie | ha ferie til | lomalla | na urlopie |
     poza biurem | mimo kancelář | na dovolené | szabadságon | în concediu | izindeyim | ofis dışında | в отпуске |
-    у відпустці | σε άδεια | 休暇を | 休假 | 휴가 중 | בחופשה | في إجازة
+    у відпустці | σε άδεια | απουσιάζω | εκτός γραφείου | 休暇を | 休假 |
+    휴가 중 | בחופשה | מחוץ למשרד | في إجازة | خارج المكتب | ngoài văn phòng | đi vắng | nghỉ phép | ลาพักร้อน |
+    ไม่อยู่ที่สำนักงาน
     """
 )
 """What says that somebody is away, where nothing else marks the answer as one of a machine."""
@@ -70,7 +72,8 @@ _VACATION: Final = (
     *_AWAY,
     *listed(
         """
-        niet aanwezig | afwezig | отсутствую | 不在にして | 休暇 | 不在办公室 | 출장 | 휴가 | 부재중 | vacation | ooo |
+        niet aanwezig | afwezig | отсутствую | 不在にして | 休暇 | 不在办公室 | 출장 | 휴가 | 부재중 | vacation |
+        ooo |
         urlaub | ferie | férias | vacaciones | ausente | assente | absent | 不在 | nieobecn | estaré fuera
         """
     ),

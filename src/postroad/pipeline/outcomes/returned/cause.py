@@ -62,8 +62,10 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
             finding = _spoken(said)
     if finding.cls is Class.UNREACHABLE and sayings.spoken(words) is Class.DNS_FAILURE:
         finding = _spoken(Class.DNS_FAILURE)
-    expired = str(reply.enhanced).endswith(_TIME_UP) or any(phrase in words for phrase in sayings.EXPIRY)
-    if expired and finding.cls in _OUT_OF_TIME and recipient.action is ReportAction.FAILED:
+    timed = f"{reply.enhanced} {recipient.status}".split()
+    expired = any(code.endswith(_TIME_UP) for code in timed) or sayings.gave_up(words)
+    hardly = finding.cls is Class.DNS_FAILURE and finding.rule.startswith("text.") and not sure
+    if expired and (finding.cls in _OUT_OF_TIME or hardly) and recipient.action is ReportAction.FAILED:
         finding = _spoken(Class.EXPIRED)
     temporary = str(reply.enhanced or reply.code).startswith("4")
     passing = finding.cls in _PASSING or (recipient.diagnostic is None and finding.cls in _PASSING_UNLESS_REFUSED)

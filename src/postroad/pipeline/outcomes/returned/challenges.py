@@ -44,19 +44,21 @@ _WAITS = re.compile(
     r"angehalten|wartet auf|(?:dann|danach|anschließend) wird ihre|zugestellt werden kann|retenu|en attente|"
     r"(?:sera|seront) (?:remis|délivré|transmis|distribué)|retenid|en espera|será (?:entregado|enviado)|trattenut|"
     r"in attesa|sarà (?:consegnat|recapitat|inoltrat)|retid[ao]|aguardando|seja (?:encaminhada|entregue)|"
-    r"será entregue|vastgehouden|wordt (?:dan )?(?:afgeleverd|bezorgd)|zatrzyman|zostanie dostarczon|pozastaven|"
+    r"(?:soit|pour être|afin d'être) (?:remis|délivré|transmis|distribué)|será entregue|vastgehouden|"
+    r"wordt (?:dan )?(?:afgeleverd|bezorgd)|zatrzyman|zostanie dostarczon|pozastaven|"
     r"bude doručen|visszatart|bekletil|teslim edilec|задержан|ожида|будет доставлен|保留|配信され|等待|将被投递|보류"
 )
 _DO_THIS = re.compile(
     r"click|klick|cliqu|\bclic|klik|tıkla|нажм|перейд|натисн|クリック|点击|點擊|點選|클릭|"
-    r"confirm|verif|conferm|bestätig|bevestig|potwierd|potvrď|erősít|onayla|подтверд|підтверд|確認|验证|確認|认证|인증|"
+    r"authentifi|identifi(?:ez|er)|captcha|confirm|verif|conferm|bestätig|bevestig|potwierd|potvrď|erősít|onayla|"
+    r"подтверд|підтверд|確認|验证|確認|认证|인증|"
     r"reply to this|antworten sie|répond(?:ez|re) à|responda|rispond|beantwoord|odpowied|fill (?:out|in)|"
     r"add yourself|captcha|follow (?:the|this) link"
 )
 _BECAUSE = re.compile(
     r"spam|junk|unsolicited|unwanted|unerwünscht|indésirable|no desead|indesiderat|indesejad|ongewenst|niechcian|"
     r"nevyžádan|istenmeyen|спам|迷惑|垃圾|스팸|robot|human|a real person|\bbot\b|mensch|humain|humano|\buman[oa]|"
-    r"człowiek|человек|人間|真人"
+    r"człowiek|человек|人間|真人|filtr|recopi|captcha|inconnu"
 )
 _FOR_ONCE = re.compile(
     r"\bonce\b|one[- ]time|first (?:time|message|e-?mail)|future|again|guest list|approved|allow ?(?:ed)? ?list|"

@@ -54,6 +54,12 @@ _SENDER_BEFORE = re.compile(
     r"[\s:=<\"'(\[]{0,12}\Z",
     re.IGNORECASE,
 )
+_OF_MAILBOX = re.compile(
+    r"(?:postfachs?|posteingangs?|konto|kontos|adresse|speicher|mailbox|empfängers?|benutzers?|nutzers?|quota|inbox|"
+    r"mailkontos?|account) von[\s<\"'(\[]{0,8}\Z",
+    re.IGNORECASE,
+)
+"""Where the German word for "from" is the one for "of"."""
 _GENERATED = re.compile(r"\A[\s>)]{0,20}\((?:generated|ultimately generated) from\s{1,20}", re.IGNORECASE)
 
 _DELAYED: Final = listed(
@@ -71,7 +77,10 @@ _DELAYED: Final = listed(
     """
 )
 _NOT_YET = re.compile(
-    r"still waiting|still in (?:our|the) |remains in (?:our|the) |"
+    r"still waiting|been waiting|is (?:waiting|queued)|(?:still|remains?|is|stays?) in (?:our|the) |"
+    r"wartet (?:noch|seit|bei)|warteschlange|en file d'attente|est en attente|en cola\b|in coda\b|na fila\b|"
+    r"in de wachtrij|w kolejce|ve frontě|várólist|în coadă|kuyru|в очереди|у черзі|i kö\b|i kø\b|jonossa|キュー|"
+    r"队列|佇列|대기|slower than|longer than (?:usual|expected)|"
     r"not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|bisher nicht|pas encore|aún no|"
     r"todavía no|non ancora|"
     r"non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|"
@@ -79,12 +88,12 @@ _NOT_YET = re.compile(
 )
 _GOES_ON = re.compile(
     r"(?:go on|keep|goes on|continue) (?:try|sending|attempt)|"
+    r"(?:will|shall) (?:then )?be delivered (?:later|as soon|once|when)|until (?:then|it|we)\b.{0,40}\btry|"
     r"(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|reattempt)|further attempts|"
     r"weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|nouvelles? tentatives?|"
     r"poursuiv|reintent|"
     r"seguir(?:á|emos|án) intent|ritent|riprov|ulteriori tentativi|continuar|tentar(?:á|emos) novamente|"
-    r"opnieuw|ponow|"
-    r"ponawia|kolejne próby|opakov|další pokus|újra|tekrar|повтор|再送|再試行|继续|重试|재시도|다시"
+    r"opnieuw|ponow|ponawia|kolejne próby|opakov|další pokus|újra|tekrar|повтор|再送|再試行|继续|重试|재시도|다시"
 )
 _NOT_DELAYED: Final = listed(
     """
@@ -159,7 +168,8 @@ def _recipient(
     generated = _GENERATED.match(beside)
     source = next(addresses.find(beside[generated.end() : generated.end() + 400]), None) if generated else None
     near = beside.strip(" \t\n>:;.,)'\"-")
-    words = f"{near}\n{before.strip()}" if len(near) < 400 else near
+    before, _, lead = before.rpartition("\n\n")
+    words = f"{lead.strip()} {near}\n{before.strip()}" if len(near) < 400 else near
     return ReportedRecipient(
         address=source.address if source else address,
         final=address,
@@ -216,5 +226,5 @@ def _candidates(mail: Entity, text: str, original: Original) -> Iterator[tuple[s
             yield found
         elif folded in others or folded.partition("@")[0] in _OURS_OR_NOBODY:
             continue
-        elif not _ID_BEFORE.search(lead) and not _SENDER_BEFORE.search(lead):
+        elif not _ID_BEFORE.search(lead) and (not _SENDER_BEFORE.search(lead) or _OF_MAILBOX.search(lead)):
             yield found

@@ -105,6 +105,7 @@ SAYINGS: Final = (
         Class.BAD_DOMAIN,
         listed(
             """
+            no mail servers appear | no mail server for | no mail servers for |
             couldn't find any host named | couldn't find any host by that name | host or domain name not found |
             all relevant mx records point to non-existent hosts | unrouteable mail domain | domain does not exist |
             no such domain | domain not found | domain name not found | unknown host | host unknown |
@@ -212,15 +213,12 @@ SAYINGS: Final = (
             relaying denied | relay access denied | not allowed to send | not permitted | only accepts |
             not authorized | isn't accepting messages from | not accepting mail from | permission to send |
             restricted | allowed senders | administrative prohibition | administrative policy |
-            rejected by the recipient | refused by the recipient | rejected by recipient | automatically rejected |
-            refused to accept | security policy | policy | don't have permission | message was rejected by |
-            was refused | delivery not authorized | rejected for policy | outside your organization |
-            keine berechtigung | nicht berechtigt | abgelehnt | verweigert | zugriff verweigert |
-            nicht autorisiert | richtlinie | n'accepte que | refusé | non autorisé | vous n'êtes pas autorisé |
-            stratégie | rechazado | no autorizado | no tiene permiso | directiva | rifiutato | non autorizzato |
-            criteri | recusada | rejeitada | não autorizado | não permitido | geweigerd | geen toestemming |
-            odrzucon | отклонен | отказано | запрещ | 受信拒否 | 拒否されました | 受信を拒否 | 被拒绝 | 拒收 |
-            拒绝接收 | 拒绝 | 수신거부 | 수신 거부 | 거부
+            security policy | policy | don't have permission |
+            delivery not authorized | rejected for policy | outside your organization |
+            keine berechtigung | nicht berechtigt | zugriff verweigert |
+            nicht autorisiert | richtlinie | n'accepte que | non autorisé | vous n'êtes pas autorisé |
+            stratégie | no autorizado | no tiene permiso | directiva | non autorizzato |
+            criteri | não autorizado | geen toestemming | 受信拒否 | 受信を拒否 | 수신거부 | 수신 거부
             """
         ),
     ),
@@ -274,7 +272,11 @@ SAYINGS: Final = (
             too long in the queue | retry limit | delivery attempts | gave up | message has been in the queue |
             could not be delivered for | was not delivered within | retry count exceeded | cannot send message for |
             could not send message for | time limit exceeded | days old | undelivered for |
-            unable to deliver within | maximum retries | queue lifetime | zustellversuche | tentatives de remise |
+            try any more | try any longer | stopped trying | no further attempt | not be tried again |
+            keine weiteren versuche | nicht weiter versuch | n'essaierons plus | plus de tentative |
+            no se intentará más | non verranno effettuati altri | não haverá mais tentativas |
+            больше не будем | unable to deliver within | maximum retries | queue lifetime | zustellversuche |
+            tentatives de remise |
             plusieurs tentatives | intentos de entrega | tentativi di consegna | tentativas de entrega | kann seit |
             попыток доставки | 期限切れ | 再送期限 | 多次尝试 | 多次嘗試
             """
@@ -282,16 +284,33 @@ SAYINGS: Final = (
     ),
 )
 
+_REFUSED: Final = listed(
+    """
+    rejected by the recipient | refused by the recipient | rejected by recipient | automatically rejected |
+    refused to accept | message was rejected by | was refused | abgelehnt | abgewiesen | verweigert | refusé |
+    rechazado |
+    rifiutato | respinto | recusada | rejeitada | não permitido | geweigerd | odrzucon | отклонен | отказано |
+    запрещ |
+    拒否されました | 被拒绝 | 拒收 | 拒绝接收 | 拒绝 | 거부
+    """
+)
+"""What says no more than that somebody refused: a policy, unless it is said beside what was minded."""
+
 EXPIRY: Final = SAYINGS[-1].phrases
 """What says that somebody gave up after some time."""
 
 
 _EARLY: Final = {
     Class.MAILBOX_FULL: concepts.FULL,
-    Class.BAD_DOMAIN: concepts.THOUGHTS[Class.BAD_DOMAIN],
-    Class.REPUTATION_BLOCK: concepts.THOUGHTS[Class.REPUTATION_BLOCK],
+    Class.BAD_DOMAIN: concepts.NO_DOMAIN,
+    Class.REPUTATION_BLOCK: concepts.DISTRUSTED,
 }
 """Thoughts of which a later class has sentences that would take them for its own."""
+
+
+def gave_up(folded: str) -> bool:
+    """Tell whether a folded text says that somebody gave up after some time, or for how long it was tried."""
+    return any(phrase in folded for phrase in EXPIRY) or concepts.gave_up(folded)
 
 
 def spoken(folded: str) -> Class | None:
@@ -302,4 +321,6 @@ def spoken(folded: str) -> Class | None:
         early = _EARLY.get(saying.cls)
         if early is not None and concepts.near(early, folded):
             return saying.cls
+        if saying.cls is Class.POLICY and any(phrase in folded for phrase in _REFUSED):
+            return concepts.cause(folded) or Class.POLICY
     return concepts.spoken(folded)
