@@ -127,8 +127,8 @@ _NO_DOMAIN: Final = frozenset({(1, 2), (4, 4), (4, 310)})
 """Of a domain and its DNS (RFC 3463 §3.2, §3.5): what is said of an address beside it may be said of these."""
 _CROWDED: Final = frozenset({"rate", "volume", "flow_words"})
 """Groups of words on too much of something: beside a code of a full mailbox that is what the mailbox holds."""
-_LATER: Final = "later"
-"""The group of words that only ask to come again: the codes say why (RFC 3463), or that one is not known yet."""
+_LATER: Final = frozenset({"later", "mailbox_for_now"})
+"""Groups of words that only ask to come again: the codes say why (RFC 3463), or that one is not known yet."""
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
 """Who is turned away here without a reason is not wanted: nothing has been said that could be wrong."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
@@ -158,7 +158,7 @@ def classify(reply: SmtpReply, phase: Phase, *, rules: RuleSet = NO_RULES, mx: s
         weighed.cls is Class.UNKNOWN
         and reply.code in _NO_MAILBOX
         and phase is Phase.RCPT
-        and phrases.names_recipient(text)
+        and (phrases.names_recipient(text) or ("@" in reply.text and phrases.says_gone(text)))
     ):
         weighed = _Weighed(Class.INVALID_RECIPIENT, f"code.{reply.code}", Confidence.LOW, Basis.CODE)
     return _found(reply.code, phase, weighed)
@@ -203,6 +203,8 @@ def _before_recipient(cls: Class, basic: int, phase: Phase, basis: Basis) -> Cla
     """Return what a class means while nobody has been named yet: it is the sender that is refused, or all of us."""
     if cls is Class.MAILBOX_FULL and basic < 500:
         return Class.UNREACHABLE  # their disk is full
+    if cls is Class.MAILBOX_FULL and basis is Basis.CODE:
+        return Class.MESSAGE_TOO_LARGE  # what was announced is the message's size (RFC 1870 §6.1)
     if cls in _ABOUT_THEM:
         return Class.AUTH_FAILED if phase is Phase.MAIL else Class.POLICY
     if cls is Class.CONTENT_REJECTED and basis is Basis.TEXT:
@@ -240,7 +242,7 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
 
 def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
     """Tell whether words say less than the codes beside them: much of something, or no more than to come again."""
-    if group.name == _LATER:
+    if group.name in _LATER:
         return stated not in _SUPPRESSING and (stated is not None or basic in _VAGUE_CODES)
     return stated is Class.MAILBOX_FULL and group.name in _CROWDED
 

@@ -12,7 +12,8 @@ CLEAR: Final = (
         Class.BAD_DOMAIN,
         phrases(
             """
-            too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to
+            too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to | looping |
+            received lines | received headers | too many received
             """
         ),
     ),
@@ -22,7 +23,7 @@ CLEAR: Final = (
         phrases(
             """
             greylist | graylist | grey list | gray list | grey-list | gray-list | come back in | not yet seen |
-            first contact | postgrey | not yet known | not know you | don't know you
+            first contact | postgrey | not yet known | not know you | don't know you | triplet | whitelisted yet
             """
         ),
     ),
@@ -64,8 +65,7 @@ CLEAR: Final = (
             external senders | outsiders | internal use | internal users only | local user only | local users only |
             blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
             sender address blocked | members-only | captcha | organizational settings | non-member |
-            not accepting mail with | administrator's rule | by the administrator | by an administrator |
-            by administrator | by your administrator | transport rule | mail flow rule
+            not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule
             """
         ),
     ),
@@ -110,6 +110,7 @@ CLEAR: Final = (
             """
         ),
     ),
+    Group("brimmed_words", Class.MAILBOX_FULL, near=vocabulary.BRIMMED),
     Group(
         "relay",
         Class.POLICY,
@@ -169,7 +170,7 @@ CLEAR: Final = (
             return-path address | no mx or | mail exchanger for your | does not match client | domainkeys |
             is mismatched with | _domainkey | key retrieval | public key | mismatches client | auth failed |
             neither mx | no valid mx | not in my domain | batv | third-party dsn | bogus mail from |
-            mail from not owned | recursive cname | address is not verified
+            mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable
             """
         ),
     ),
@@ -211,7 +212,8 @@ CLEAR: Final = (
             domain blocked | domain is blocked | in prison | rbl deny | rbl check | your hostname is |
             you are blocked | bad neighborhood | bad neighbourhood | spamhausen | no smtp service | bad ip |
             due to abuse | unknowns | invalid recipients from | deactivated due to abuse | complaints we received |
-            denyip | accept mail from your | mail from your ip | no access from | confirm this mail server
+            denyip | accept mail from your | mail from your ip | no access from | confirm this mail server |
+            invalid ip | residential | see pbl | pbl listing
             """
         ),
     ),

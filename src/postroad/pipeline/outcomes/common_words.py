@@ -28,7 +28,7 @@ COMMON: Final = (
             encrypted archive | password protected | macro | invalid content | mime/reject | invalid structure |
             required standards | not comply with | spamtrap=reject | invalid data in message | no message-id |
             message-id is missing | missing message-id | date header | shortened | message scored | mail scored |
-            points, which is | score of | score too high | scoring | scored too
+            points, which is | score of | score too high | scoring | scored too | character set | charset
             """
         ),
     ),
@@ -55,7 +55,7 @@ COMMON: Final = (
             message size | size limit | too large | too big | maximum size | exceeds size | exceeded size |
             exceeds fixed | larger than the current | email size | mail size exce | size exceeded |
             exceeds the maximum | exceeds google's | exceeds maximum | maximum allowed size | message exceeds |
-            maximum allowed is | octets, maximum
+            maximum allowed is | octets, maximum | size parameter | declared size | exceeds our | our maximum
             """
         ),
     ),
@@ -104,7 +104,7 @@ COMMON: Final = (
             no longer employed | no longer works | does not work here | not poped | not popped |
             mailbox has been removed | former employee | left our | being accepted for this | receiving disabled |
             no longer an employee | has left our | has left the company | person has left | account blocked |
-            mailbox blocked | account is blocked | not used for more
+            mailbox blocked | account is blocked | not used for more | user hangup
             """
         ),
     ),
@@ -133,7 +133,7 @@ COMMON: Final = (
             name service error | dns error | dns failure | dns query failed | dns lookup | dns timeout |
             domain not found | domain does not exist | could not be resolved | does not resolve | domain name lookup |
             no mx for | no mx record | mx lookup | dns temporary | unable to resolve | cannot resolve |
-            can't resolve | dns problem | no dns | name lookup | name server
+            can't resolve | dns problem | no dns | name lookup | name server | dns query
             """
         ),
     ),
@@ -164,7 +164,7 @@ COMMON: Final = (
             user invalid | not in our directory | not in our database | not our user | not served here |
             no longer handled here | wrong address | undeliverable recipient | not in my validrcptto | unknown here |
             no longer on this | addresses were unknown | recipients were unknown | no forwarding |
-            receiver verification | recipient verification
+            receiver verification | recipient verification | by that name | by this name | of that name | with that name
             """
         ),
     ),
@@ -223,6 +223,7 @@ COMMON: Final = (
         phrases("blocked | banned"),
     ),
     Group("tls_words", Class.TLS_REQUIRED_FAILED, near=vocabulary.UNCIPHERED),
+    Group("mailbox_for_now", Class.GREYLISTED, phrases("mailbox unavailable | mailbox is unavailable"), digit=4),
     Group(
         "busy",
         Class.UNREACHABLE,
@@ -240,7 +241,7 @@ COMMON: Final = (
             not available | temporary system | system load | load average | connection refused | no route | license |
             cannot accept | could not connect | write error | insufficient | unavailable | starting up | restart |
             failed temporarily | not responding | is down | cannot reach | server is under | internal failure |
-            offline
+            offline | qq trouble
             """
         ),
         digit=4,

@@ -90,6 +90,11 @@ def names_recipient(text: str) -> bool:
     return vocabulary.NAMED.found(vocabulary.WORDS.marks(plain(text)))
 
 
+def says_gone(text: str) -> bool:
+    """Tell whether a folded text says of anything at all that it is unknown: of an address that it echoes, say."""
+    return vocabulary.ABSENT.found(vocabulary.WORDS.marks(plain(text)))
+
+
 def names_sender(text: str) -> bool:
     """Tell whether a folded text speaks of the sender's side: its accounts, its hosts, its names, its habits."""
     text = _QUERY.sub("", text) if "?" in text else text

@@ -65,7 +65,7 @@ LISTED: Final = {
         zablokovan- | zrusen- | neaktivn- | deaktivovan- | заблокирован- | отключен- | отключён- | неактивн- |
         удален- | удалён- | закрыт- | kapali | kapatilmis | askiya | devre disi | letiltva | megszunt | dezactivat |
         inactivat | avstangd | stangt | nedlagt | suljettu | 停止 | 凍結 | 削除 | 解約 | 停用 | 冻结 | 禁用 | 已停 |
-        锁定 | 注销 | 정지 | 휴면 | 비활성 | 탈퇴
+        锁定 | 注销 | 정지 | 휴면 | 비활성 | 탈퇴 | turned off | switched off | shut down | out of use | out of service
     """,
     "room": """
         room | quota | quotas | storage | space | disk | speicher | speicherplatz | platz | espace | espacio |
@@ -82,6 +82,14 @@ LISTED: Final = {
         przepeln- | przekroczon- | zaplnen- | plna | plny | prekrocen- | переполнен- | превышен- | заполнен- |
         переповнен- | dolu | dolmus | asildi | asilmis | megtelt | betelt | plina | depasit- | fullt | fuld | taynna |
         満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족
+    """,
+    "container": """
+        mailbox | mailboxes | mail box | inbox | box | maildrop | mailfolder | mail folder | postfach | boite |
+        buzon | casilla | caixa | casella | postvak | postbus | skrzynka | schranka | ящик | brevlada | postkasse
+    """,
+    "brim": """
+        reached its | has reached | reached the | is at its | over its | over the limit | over the maximum |
+        over limit | exceeded its | exceeds its | exceeded the | exceeds the | at capacity | no room
     """,
     "flow": """
         connects | parallel | simultaneous | connections | connection | sessions | session | messages | mails |
@@ -119,7 +127,7 @@ LISTED: Final = {
         liste noire | bloque | bloquee | bloqueada | bloqueado | lista negra | lista nera | bloccat- | geblokkeerd |
         zwarte lijst | zablokowan- | czarn- | blokovan- | zablokovan- | чёрн- | черн- | заблокирован- | блокирован- |
         kara liste- | engellen- | tiltolista- | letiltva | sparrad | blokeret | 黑名单 | 黑名單 | ブラックリスト |
-        拒否 | 封禁 | 封锁 | 차단
+        拒否 | 封禁 | 封锁 | 차단 | no access
     """,
     "text": """
         message | messages | mail | mails | email | emails | e mail | content | contents | body | subject | header |
@@ -233,6 +241,7 @@ LISTED: Final = {
 WORDS: Final = Vocabulary(LISTED)
 """What each word names."""
 
+BRIMMED: Final = Near(("container",), ("brim",), within=4)
 FULL: Final = Near(("box", "room"), ("full",))
 SHUT: Final = Near(("box",), ("shut",), within=5)
 GONE: Final = Near(("box",), ("gone",), within=4)
@@ -249,5 +258,6 @@ LOST: Final = Near(("zone",), ("gone",), within=4)
 MEASURED: Final = Near(("measure",))
 UNRESOLVED: Final = Near(("resolver",), ("broken",), within=4)
 UNCIPHERED: Final = Near(("tls",))
+ABSENT: Final = Near(("gone",))
 NAMED: Final = Near(("box", "whom"))
 OURS: Final = Near(("ours", "sender", "from", "proof"))
