@@ -80,14 +80,6 @@ def test_a_master_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path
     assert [entry.name for entry in path.parent.iterdir()] == ["master.key"]
 
 
-def test_a_master_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "master.key"
-    open_or_create_master_key(path)
-    path.chmod(0o644)
-    with pytest.raises(MasterKeyError, match="chmod 0600"):
-        open_or_create_master_key(path)
-
-
 def test_a_file_that_holds_no_key_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     path.write_text("something else")

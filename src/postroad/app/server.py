@@ -22,7 +22,7 @@ from postroad.app.node import DirectoryTaken
 from postroad.app.routes import UnknownProject
 from postroad.app.submitting import submission
 from postroad.app.traffic import UnusableLimits
-from postroad.config import Settings
+from postroad.config import Settings, exposed
 from postroad.http.protocol import server_of
 from postroad.model.errors import Refused
 from postroad.store.engines import AlreadyOpen
@@ -61,6 +61,8 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
         Unavailable: the database does not answer.
     """
     logs.configure(settings)
+    for problem in exposed(settings):  # `serve` does not come this far
+        _log.warning("secret_exposed", detail=problem.sentence)
     sys.setswitchinterval(_SWITCH_S)
     uvloop.run(
         _live(

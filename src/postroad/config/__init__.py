@@ -6,6 +6,7 @@ default stand in `tree`. This is the lowest layer: it knows nothing of mail.
 """
 
 from postroad.config.catalogue import Entry, entries, plain, shown, value_at
+from postroad.config.exposure import exposed
 from postroad.config.loading import SEARCHED, Problem, SettingsError, load
 from postroad.config.paths import RouteKind, RouteRule
 from postroad.config.purpose import check_production, for_development
@@ -27,6 +28,7 @@ __all__ = [
     "SettingsError",
     "check_production",
     "entries",
+    "exposed",
     "for_development",
     "load",
     "parse_relay",

@@ -52,6 +52,8 @@ class _Given:
     where: str
     text: bool
     """From the environment, where everything is text."""
+    file: Path | None = None
+    """The file that it stands in."""
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -105,7 +107,7 @@ def _flatten(
     for name, value in table.items():
         path = prefix + name
         if _leaf(path, known):
-            found[path] = _Given(value, where, text=False)
+            found[path] = _Given(value, where, text=False, file=Path(where))
         elif isinstance(value, dict) and any(each.startswith(f"{path}.") for each in known):
             found |= _flatten(value, f"{path}.", where, known, problems)
         else:
@@ -161,16 +163,16 @@ def _reveal(name: str, given: _Given, known: Mapping[str, Entry], others: Mappin
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise _Flaw(f"names {given.value}, which cannot be read: {reason}.") from None
-    return base, _Given(text, given.where, text=True)
+    return base, _Given(text, given.where, text=True, file=Path(given.value))
 
 
 def _convert(entry: Entry, given: _Given) -> object:
     if entry.optional and given.value == "":
         return None
     if not entry.many:
-        return _one(entry, given.value, text=given.text)
+        return _one(entry, given.value, text=given.text, file=given.file)
     items = _items(entry, given)
-    return tuple(_one(entry, item, text=given.text and not entry.is_table) for item in items)
+    return tuple(_one(entry, item, text=given.text and not entry.is_table, file=given.file) for item in items)
 
 
 def _items(entry: Entry, given: _Given) -> list[object]:
@@ -189,9 +191,9 @@ def _items(entry: Entry, given: _Given) -> list[object]:
     return [item.strip() for item in given.value.split(",") if item.strip()]
 
 
-def _one(entry: Entry, value: object, *, text: bool) -> object:
+def _one(entry: Entry, value: object, *, text: bool, file: Path | None) -> object:
     if entry.is_table:
-        return _table(entry, value)
+        return _table(entry, value, file)
     try:
         converted: object = msgspec.convert(value, entry.kind, strict=not text, dec_hook=_from_text)
     except msgspec.ValidationError:
@@ -202,10 +204,10 @@ def _one(entry: Entry, value: object, *, text: bool) -> object:
     content = converted.reveal() if isinstance(converted, Secret) else converted
     if entry.say.check and isinstance(content, str) and (flaw := entry.say.check(content)):
         raise _Flaw(f"{flaw}." if entry.is_secret else f"{flaw}, not {content!r}.")
-    return converted
+    return Secret(converted.reveal(), file) if isinstance(converted, Secret) else converted
 
 
-def _table(entry: Entry, value: object) -> msgspec.Struct:
+def _table(entry: Entry, value: object, file: Path | None) -> msgspec.Struct:
     """Convert one item of an array of tables, such as a rule of `delivery.routes`."""
     if not isinstance(value, dict):
         raise _Flaw(f"must be {entry.expected}, not {_show(entry, value)}.")
@@ -215,7 +217,7 @@ def _table(entry: Entry, value: object) -> msgspec.Struct:
         if not _leaf(name, known):
             raise _Flaw(f"has an item with an unknown {name}{_guess(name, known)}")
         try:
-            base, given = _reveal(name, _Given(content, "", text=False), known, {})
+            base, given = _reveal(name, _Given(content, "", text=False, file=file), known, {})
             values[base] = _convert(known[base], given)
         except _Flaw as flaw:
             raise _Flaw(f"has an item whose {name} {flaw}") from None

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
+from postroad.config.exposure import exposed
 from postroad.config.loading import Problem
 from postroad.config.paths import RouteKind
 from postroad.config.setting import split_endpoint
@@ -56,6 +57,7 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
             "keep a copy in a safe place, and name its file in secrets.master_key_file.",
         )
     yield from _directory(settings)
+    yield from exposed(settings)
 
 
 def _identity(settings: Settings) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 Check = Callable[[str], str | None]
@@ -30,10 +31,12 @@ class Say:
 class Secret:
     """A text that is neither printed, logged nor compared by accident; in a URL only the password is secret."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "file")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, file: Path | None = None) -> None:
         self._text = text
+        self.file = file
+        """The file that it was read from, if it came from one."""
 
     def reveal(self) -> str:
         """Return the text itself."""

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -109,12 +108,10 @@ def open_or_create_master_key(path: Path) -> bytes:
     The file is made whole or not at all, and only its owner can read it.
 
     Raises:
-        MasterKeyError: What lies there is no key, or others on this machine can read it.
+        MasterKeyError: What lies there is no key.
     """
     if not path.exists():
         create_private_file(path, base64.b64encode(secrets.token_bytes(KEY_OCTETS)).decode() + "\n")
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise MasterKeyError(f"Others on this machine can read the master key in {path}. Run: chmod 0600 {path}")
     try:
         return decode_master_key(path.read_text("ascii"))
     except (MasterKeyError, UnicodeDecodeError) as problem:

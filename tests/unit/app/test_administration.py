@@ -418,13 +418,13 @@ def test_a_project_that_a_route_names_already_can_be_made(settings):
     assert administer(routed, "project.create", {"name": "shop"})["name"] == "shop"
 
 
-def test_a_master_key_that_others_can_read_is_refused(settings, tmp_path):
+def test_a_file_that_holds_no_master_key_is_told(settings, tmp_path):
     keyless = replace(settings, secrets=replace(settings.secrets, master_key=None))
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "master.key").touch(0o644)
+    (tmp_path / "data" / "master.key").touch(0o600)
     refusal = refused(administer, keyless, "project.list", {})
     assert refusal.code == "cannot_open"
-    assert "chmod 0600" in refusal.detail
+    assert "does not hold a master key" in refusal.detail
 
 
 def test_a_directory_that_cannot_be_used_is_told(settings, tmp_path):

@@ -17,6 +17,7 @@ return_path.domain = "bounces.example.com"
 def safe(tmp_path):
     file = tmp_path / "safe.toml"
     file.write_text(SAFE)
+    file.chmod(0o600)
     return str(file)
 
 
@@ -40,6 +41,20 @@ def test_serve_tells_programs_which_settings_are_unsafe(postroad):
     problem = postroad("serve", "--json").problem
     assert problem["code"] == "unsafe_settings"
     assert "delivery.hostname" in [error["pointer"] for error in problem["errors"]]
+
+
+def test_serve_refuses_a_master_key_that_others_can_read_and_says_what_to_do(postroad, server, safe, tmp_path):
+    key = tmp_path / "master-key"
+    key.write_text(base64.b64encode(bytes(32)).decode())
+    for mode, runs in ((0o644, 0), (0o640, 0), (0o604, 0), (0o600, 1)):
+        key.chmod(mode)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("POSTROAD_SECRETS_MASTER_KEY_FILE", str(key))
+            ended = postroad("serve", "--config", safe)
+            doctor = postroad("doctor", "--config", safe)
+        assert len(server.runs) == runs
+        told = f"Others on this machine can read {key}, which holds a secret. Run: chmod 600 {key}"
+        assert (told in ended.err, told in doctor.out) == (not runs, not runs)
 
 
 def test_serve_runs_no_role_that_has_nothing_to_do(postroad, server, safe):
