@@ -230,7 +230,7 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
         and (group is None or group.name in _VAGUE or group.cls in _SUPPRESSING)
     ):
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
-    if group is not None and not _says_less(group, basic, stated):
+    if group is not None and not (_says_less(group, basic, stated) or _of_another_domain(group, stated, text)):
         return _Weighed(group.cls, f"text.{group.name}", _by_words_and_code(group, code, stated, text), Basis.TEXT)
     if stated is not None:
         unsure = stated in _SUPPRESSING and phrases.names_sender(text)
@@ -245,6 +245,11 @@ def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
     if group.name in _LATER:
         return stated not in _SUPPRESSING and (stated is not None or basic in _VAGUE_CODES)
     return stated is Class.MAILBOX_FULL and group.name in _CROWDED
+
+
+def _of_another_domain(group: Group, stated: Class | None, text: str) -> bool:
+    """Tell whether words on names that DNS does not know are about the recipient's domain, as the code says."""
+    return stated is Class.BAD_DOMAIN and group.name == "sender" and not phrases.says_sender(text)
 
 
 def _said_beside(stated: Class, group: Group | None, basic: int, text: str) -> Group | None:
@@ -305,6 +310,8 @@ def _outweighs(group: Group | None, stated: Class, basic: int, text: str) -> boo
         return False
     if group.cls in (_CLOSER if basic >= 500 else _CLOSER_FOR_NOW):
         return True
+    if _of_another_domain(group, stated, text):
+        return False
     if group.cls in _ABOUT_US:
         return group.name not in _VAGUE_OF_RECIPIENTS and not phrases.says_unknown(text)
     of_a_user = stated is Class.BAD_DOMAIN and group.cls is Class.INVALID_RECIPIENT

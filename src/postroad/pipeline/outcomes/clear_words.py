@@ -34,7 +34,8 @@ CLEAR: Final = (
             """
             rejected: service is unavailable | rejected: service temporarily unavailable |
             intentional policy rejection | policy restrictions; try | policy rejection; try |
-            policy rejection, please try | rejected: please try | rejected: try again
+            policy rejection, please try | rejected: please try | rejected: try again | unknown sender, please retry |
+            unknown sender, try | unknown sender/recipient | new sender,
             """
         ),
         digit=4,
@@ -65,7 +66,10 @@ CLEAR: Final = (
             external senders | outsiders | internal use | internal users only | local user only | local users only |
             blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
             sender address blocked | members-only | captcha | organizational settings | non-member |
-            not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule
+            not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule |
+            recipient's block | recipient's blacklist | recipient's reject | user's block | user's blacklist |
+            recipient's personal | personal filter | recipient's filter | user's filter | mail from outside |
+            from the outside | outside senders | outside your organi | outside the organi | outside our organi
             """
         ),
     ),
@@ -106,7 +110,7 @@ CLEAR: Final = (
             slow down | too fast | number of connections | maximum connections | max message per connection |
             messages per connection | connections per | too many open | sessions from your | messages from your ip |
             messages per minute | messages per day | excess of messages | receiving rate | exceeded message rate |
-            mails per hour
+            mails per hour | rate limit | rate-limit | ratelimit | throttl
             """
         ),
     ),
@@ -150,6 +154,12 @@ CLEAR: Final = (
         ),
     ),
     Group(
+        "sender_unresolved",
+        Class.DNS_FAILURE,
+        phrases("dmarc dns | spf dns | dkim dns | temporary dns failure | dns temporary"),
+        digit=4,
+    ),
+    Group(
         "sender",
         Class.AUTH_FAILED,
         phrases(
@@ -180,7 +190,7 @@ CLEAR: Final = (
         Class.RATE_LIMITED,
         phrases(
             """
-            rate limit | rate-limit | ratelimit | throttl | too many | too much mail | receiving mail too |
+            too many | too much mail | receiving mail too |
             received too much | server busy | mail flood | temporarily deferred | [tss0 | [ts0 | permitted limit |
             sending limit | sending quota | connection limit | submissionquotaexceeded | message limit |
             exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |

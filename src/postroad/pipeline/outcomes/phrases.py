@@ -101,6 +101,11 @@ def names_sender(text: str) -> bool:
     return vocabulary.OURS.found(vocabulary.WORDS.marks(plain(text))) or _HOST.search(text) is not None
 
 
+def says_sender(text: str) -> bool:
+    """Tell whether a folded text names the sender, and not only what senders and recipients both have."""
+    return vocabulary.SENDER.found(vocabulary.WORDS.marks(plain(text)))
+
+
 def minds_something(text: str) -> bool:
     """Tell whether a folded text speaks of a policy, a block or spam, whatever else it says."""
     return any(phrase in text for phrase in _MINDED)
