@@ -129,6 +129,9 @@ _CROWDED: Final = frozenset({"rate", "volume", "flow_words"})
 """Groups of words on too much of something: beside a code of a full mailbox that is what the mailbox holds."""
 _LATER: Final = frozenset({"later", "mailbox_for_now"})
 """Groups of words that only ask to come again: the codes say why (RFC 3463), or that one is not known yet."""
+_OPEN: Final = frozenset({None, Class.POLICY, Class.UNKNOWN})
+_OPEN_CODES: Final = frozenset({421, 450, 451, 452, 541, 552, 571})
+"""What codes leave so open that single words may say more, which otherwise say less than any code."""
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
 """Who is turned away here without a reason is not wanted: nothing has been said that could be wrong."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
@@ -242,6 +245,8 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
 
 def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
     """Tell whether words say less than the codes beside them: much of something, or no more than to come again."""
+    if group.hint:
+        return stated not in _OPEN or (basic in _VAGUE_CODES and basic not in _OPEN_CODES)
     if group.name in _LATER:
         return stated not in _SUPPRESSING and (stated is not None or basic in _VAGUE_CODES)
     return stated is Class.MAILBOX_FULL and group.name in _CROWDED
@@ -268,7 +273,7 @@ def _by_firm_code(stated: Class, said: Group | None, group: Group | None, text: 
         return Confidence.HIGH
     if stated in _SUPPRESSING and phrases.names_sender(phrases.without_links(text)):
         return Confidence.LOW
-    spoken = said if said is not None and said.cls in _SUPPRESSING else group
+    spoken = said if said is not None and said.cls in _SUPPRESSING and not said.hint else group
     return Confidence.LOW if spoken is not None and spoken.cls in _ABOUT_US else Confidence.HIGH
 
 

@@ -23,7 +23,8 @@ CLEAR: Final = (
         phrases(
             """
             greylist | graylist | grey list | gray list | grey-list | gray-list | come back in | not yet seen |
-            first contact | postgrey | not yet known | not know you | don't know you | triplet | whitelisted yet
+            first contact | postgrey | not yet known | not know you | don't know you | triplet | whitelisted yet |
+            not known yet | not seen yet | not seen before | never seen you | prove you are | first delivery attempt
             """
         ),
     ),
@@ -47,7 +48,7 @@ CLEAR: Final = (
             """
             scanner is | scanner not | scanner error | scan failed | scanning failed | filter not responding | clamd |
             clamav error | filter is down | filter failed | filter unavailable | filter temporarily | could not load |
-            no mdb
+            no mdb | antivirus engine | virus engine | av engine | engine out of order
             """
         ),
         digit=4,
@@ -69,7 +70,10 @@ CLEAR: Final = (
             not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule |
             recipient's block | recipient's blacklist | recipient's reject | user's block | user's blacklist |
             recipient's personal | personal filter | recipient's filter | user's filter | mail from outside |
-            from the outside | outside senders | outside your organi | outside the organi | outside our organi
+            from the outside | outside senders | outside your organi | outside the organi | outside our organi |
+            not on whitelist | not on the whitelist | not on my whitelist | not in whitelist | not in the whitelist |
+            not to receive | opted out | non-subscribers | for internal | from inside | outgoing mail only |
+            sends only | colleagues | receives no mail from | takes no mail from
             """
         ),
     ),
@@ -94,7 +98,8 @@ CLEAR: Final = (
             mailbox full | mailbox is full | inbox is full | mailbox quota | mailbox for user is full |
             exceeding receiving limits | enough space to accept | does not have enough space |
             doesn't have enough space | messages on the server | space has been used up | mailbox size limit |
-            mailbox storage | temporarily full | mailbox has exceeded | mailbox over
+            mailbox storage | temporarily full | mailbox has exceeded | mailbox over | messages stored |
+            messages in the mailbox | messages in mailbox
             """
         ),
     ),
@@ -106,11 +111,12 @@ CLEAR: Final = (
             unusual rate | too quickly | at a rate that | unexpected volume | excessive volume | connection rate |
             concurrent connections | too many connections | too many concurrent | too many sessions |
             too many messages | too many mails | frequency limited | messages per hour | emails per hour |
-            receive per hour | messages can be sent | number of messages they can | thread limit exceeded |
-            slow down | too fast | number of connections | maximum connections | max message per connection |
+            receive per hour | messages can be sent | number of messages they can | thread limit exceeded | slow down |
+            too fast | number of connections | maximum connections | max message per connection |
             messages per connection | connections per | too many open | sessions from your | messages from your ip |
             messages per minute | messages per day | excess of messages | receiving rate | exceeded message rate |
-            mails per hour | rate limit | rate-limit | ratelimit | throttl
+            mails per hour | rate limit reached | rate limit exceeded | rate limit for | throttled |
+            parallel sessions | parallel connections | simultaneous | being limited | rate exceeded
             """
         ),
     ),
@@ -180,7 +186,9 @@ CLEAR: Final = (
             return-path address | no mx or | mail exchanger for your | does not match client | domainkeys |
             is mismatched with | _domainkey | key retrieval | public key | mismatches client | auth failed |
             neither mx | no valid mx | not in my domain | batv | third-party dsn | bogus mail from |
-            mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable
+            mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable |
+            forged | resolve to a name | match your ip | match the ip | ehlo name | helo does not | ehlo does not |
+            no hostname
             """
         ),
     ),
@@ -190,7 +198,7 @@ CLEAR: Final = (
         Class.RATE_LIMITED,
         phrases(
             """
-            too many | too much mail | receiving mail too |
+            rate limit | rate-limit | ratelimit | throttl | too many | too much mail | receiving mail too |
             received too much | server busy | mail flood | temporarily deferred | [tss0 | [ts0 | permitted limit |
             sending limit | sending quota | connection limit | submissionquotaexceeded | message limit |
             exceeded the limit | hourly limit | daily limit | exceeds the limit of messages | submission rate |

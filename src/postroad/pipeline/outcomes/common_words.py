@@ -28,14 +28,20 @@ COMMON: Final = (
             encrypted archive | password protected | macro | invalid content | mime/reject | invalid structure |
             required standards | not comply with | spamtrap=reject | invalid data in message | no message-id |
             message-id is missing | missing message-id | date header | shortened | message scored | mail scored |
-            points, which is | score of | score too high | scoring | scored too | character set | charset
+            points, which is | score of | score too high | scoring | scored too | character set | charset | zip file |
+            zip archive | header is missing | zip attachment
             """
         ),
     ),
     Group(
         "utf8",
         Class.SMTPUTF8_UNSUPPORTED,
-        phrases("smtputf8 | internationalized | internationalised | non-ascii address"),
+        phrases(
+            """
+            smtputf8 | internationalized | internationalised | non-ascii address | utf-8 address | utf8 address |
+            outside ascii | outside of ascii | non-ascii character
+            """
+        ),
     ),
     Group(
         "quota",
@@ -43,7 +49,8 @@ COMMON: Final = (
         phrases(
             """
             over quota | overquota | quota exceeded | exceeded quota | exceeded storage | mailbox would exceed |
-            recipient storage full | account storage limit | storage limit
+            recipient storage full | account storage limit | storage limit | no space left |
+            space left in
             """
         ),
     ),
@@ -55,7 +62,8 @@ COMMON: Final = (
             message size | size limit | too large | too big | maximum size | exceeds size | exceeded size |
             exceeds fixed | larger than the current | email size | mail size exce | size exceeded |
             exceeds the maximum | exceeds google's | exceeds maximum | maximum allowed size | message exceeds |
-            maximum allowed is | octets, maximum | size parameter | declared size | exceeds our | our maximum
+            maximum allowed is | octets, maximum | size parameter | declared size | exceeds our | our maximum |
+            of this size | body exceeds
             """
         ),
     ),
@@ -118,7 +126,7 @@ COMMON: Final = (
             unknown domain | host not found | host unknown | invalid domain | domain invalid | domain unknown |
             domain does not accept mail | host does not accept mail | does not accept incoming mail | no route found |
             any host named | host by that name | host name is unknown | unrouteable mail domain | unrouteable domain |
-            domain is not hosted | no mail service at
+            domain is not hosted | no mail service at | no mail exchanger | host part | domain part
             """
         ),
         digit=5,
@@ -186,7 +194,7 @@ COMMON: Final = (
             first command | pipelining | bad command | invalid command | unknown command | unimplemented |
             helo first | ehlo first | mail first | rcpt first | nested mail | syntax: | syntax in parameters |
             unsupported option | unsupported parameter | parameter not | parameters not | wrong sequence |
-            protocol deviation | protocol violation
+            protocol deviation | protocol violation | out of sequence
             """
         ),
     ),
@@ -241,7 +249,8 @@ COMMON: Final = (
             not available | temporary system | system load | load average | connection refused | no route | license |
             cannot accept | could not connect | write error | insufficient | unavailable | starting up | restart |
             failed temporarily | not responding | is down | cannot reach | server is under | internal failure |
-            offline | qq trouble
+            offline | qq trouble | cannot queue | disk error | does not answer | not answering | no answer | upgraded |
+            misconfigured
             """
         ),
         digit=4,
@@ -257,4 +266,14 @@ COMMON: Final = (
         ),
         digit=4,
     ),
+    Group("hint_of_servers", Class.UNREACHABLE, digit=4, near=vocabulary.HINTED_SERVER, hint=True),
+    Group("hint_of_names", Class.DNS_FAILURE, digit=4, near=vocabulary.HINTED_NAMES, hint=True),
+    Group("hint_of_encryption", Class.TLS_REQUIRED_FAILED, near=vocabulary.HINTED_ENCRYPTION, hint=True),
+    Group("hint_of_rate", Class.RATE_LIMITED, near=vocabulary.HINTED_RATE, hint=True),
+    Group("hint_of_content", Class.CONTENT_REJECTED, near=vocabulary.HINTED_CONTENT, hint=True),
+    Group("hint_of_reputation", Class.REPUTATION_BLOCK, near=vocabulary.HINTED_REPUTATION, hint=True),
+    Group("hint_of_policy", Class.POLICY, near=vocabulary.HINTED_POLICY, hint=True),
+    Group("hint_of_closing", Class.INACTIVE_MAILBOX, digit=5, near=vocabulary.HINTED_CLOSING, hint=True),
+    Group("hint_of_absence", Class.INVALID_RECIPIENT, digit=5, near=vocabulary.HINTED_ABSENCE, hint=True),
 )
+"""In the order in which they are believed; the hints at the end are single words, heard where nothing else speaks."""

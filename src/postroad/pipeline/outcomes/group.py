@@ -14,6 +14,8 @@ class Group(NamedTuple):
     phrases: tuple[str, ...] = ()
     digit: int | None = None
     near: Near | None = None
+    hint: bool = False
+    """Whether it speaks only where neither codes nor other words do."""
 
 
 def phrases(text: str) -> tuple[str, ...]:

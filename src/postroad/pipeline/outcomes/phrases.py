@@ -18,7 +18,13 @@ from postroad.pipeline.outcomes.nearness import Marks
 MAX_TEXT: Final = 1024
 """Characters of a reply that are read; the rest has never held the cause."""
 
-TOO_MANY_RECIPIENTS: Final = ("too many recipient", "too many rcpt", "recipient limit exceeded")
+TOO_MANY_RECIPIENTS: Final = (
+    "too many recipient",
+    "too many rcpt",
+    "recipient limit exceeded",
+    "recipients per message",
+    "max recipients",
+)
 
 GROUPS: Final = (*CLEAR, *COMMON)
 """In the order in which they are believed."""

@@ -136,7 +136,7 @@ LISTED: Final = {
         anexo | messaggio | contenuto | allegat- | bericht | inhoud | bijlage | wiadomosc | tresc | zalacznik- |
         zprava | obsah | priloh- | сообщени- | письм- | содержа- | вложен- | повідомлен- | лист | ileti- | icerik- |
         uzenet | tartalm- | mesajul | meddelande- | besked- | viesti- | メール | 本文 | 添付 | 内容 | 邮件 | 郵件 |
-        信件 | 메일 | 첨부
+        信件 | 메일 | 첨부 | letter
     """,
     "dirty": """
         advertis- | advertising | advertisement | unsolicited | commercial | rubbish | werbung | publicite |
@@ -209,7 +209,7 @@ LISTED: Final = {
         domeny | domein | домен | домена | doman | domenet | alan adi | 域名 | ドメイン | 도메인
     """,
     "measure": """
-        mb | mbyte | mbytes | megabyte | megabytes | kb | kbytes | kilobytes | mib | octets
+        mb | mbyte | mbytes | megabyte | megabytes | kb | kbytes | kilobytes | mib | octets | byte | bytes | kbyte | gb
     """,
     "proof": """
         spf | dkim | dmarc | dmarc1 | openspf | senderid | ptr | ptrs | rdns | fcrdns | reverse dns | reverse lookup |
@@ -233,7 +233,43 @@ LISTED: Final = {
         trop gros | trop grand | trop important- | taille maximale | taille limite | demasiado grande |
         tamano maximo | muito grande | tamanho maximo | troppo grande | dimensione massima | te groot | za duza |
         za duzy | prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 | 過大 |
-        大きすぎ | サイズ | 너무 큽
+        大きすぎ | サイズ | 너무 큽 | too heavy | heavier than
+    """,
+    "hint_server": """
+        internal | database | upstream | backend | engine | trouble | repair- | disk | memory | overload- | load |
+        crash- | outage | maintenance | storage | downtime | exception | channel
+    """,
+    "hint_names": """
+        lookup | look up | resolve- | resolution | servfail | nxdomain | nameserver | name server | dns | mx
+    """,
+    "hint_encryption": """
+        encrypt- | plaintext | unencrypted | certificate- | cleartext | verschlussel- | chiffre- | cifrad- | шифрован-
+    """,
+    "hint_rate": """
+        enough for | less often | fewer | slower | frequency | burst | hourly | daily | per hour | per day |
+        per minute | overuse | volume | excessive | too often | limit | limits | quota
+    """,
+    "hint_content": """
+        scanner | bayes | bayesian | trojan | worm | exploit | filter | filters | subject | html | macro- | script |
+        archive | zip | exe | content | contents | pattern | signature | heuristic- | fingerprint | checksum |
+        header | headers | mime | charset | wording | words | inhalt | contenu | contenido | conteudo | contenuto
+    """,
+    "hint_reputation": """
+        botnet | bot | zombie | naughty | dynamic | abuse | abuser | abusive | abuses | spammer | spammers |
+        untrusted | distrust- | trust | trusted | score | hostile | attack- | infected host | notorious
+    """,
+    "hint_policy": """
+        regulation- | forbid | forbids | forbidden | rule | rules | permission | approved | approval | consent |
+        restricted | restriction- | contacts | subscriber | subscribers | unsolicited | invited | only from |
+        unauthorised | unauthorized | allowed | decline- | disallow-
+    """,
+    "hint_closing": """
+        retired | on hold | withdrawn | ended | resigned | quit | asleep | sleep | deceased | gone away |
+        out of service | ceased | parked | paused | vacated
+    """,
+    "hint_absence": """
+        undeliverable | nobody | no one | unknown | invalid destination | bad destination | no match | mistyped |
+        misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend
     """,
 }
 """The words of each mark, `|` between them."""
@@ -259,6 +295,15 @@ MEASURED: Final = Near(("measure",))
 UNRESOLVED: Final = Near(("resolver",), ("broken",), within=4)
 UNCIPHERED: Final = Near(("tls",))
 ABSENT: Final = Near(("gone",))
+HINTED_SERVER: Final = Near(("hint_server",))
+HINTED_NAMES: Final = Near(("hint_names",))
+HINTED_ENCRYPTION: Final = Near(("hint_encryption",))
+HINTED_RATE: Final = Near(("hint_rate",))
+HINTED_CONTENT: Final = Near(("hint_content",))
+HINTED_REPUTATION: Final = Near(("hint_reputation",))
+HINTED_POLICY: Final = Near(("hint_policy",))
+HINTED_CLOSING: Final = Near(("hint_closing",))
+HINTED_ABSENCE: Final = Near(("hint_absence",))
 NAMED: Final = Near(("box", "whom"))
 SENDER: Final = Near(("sender", "from"))
 OURS: Final = Near(("ours", "sender", "from", "proof"))
