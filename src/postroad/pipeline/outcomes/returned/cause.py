@@ -12,7 +12,7 @@ from postroad.model.attempt import Phase, SmtpReply
 from postroad.model.reason import Action, Class, Permanence, Scope
 from postroad.model.returned import ReportAction, ReportedRecipient
 from postroad.pipeline.outcomes.classify import SCOPES, Confidence, Finding, classify
-from postroad.pipeline.outcomes.returned import replies, sayings
+from postroad.pipeline.outcomes.returned import hints, replies, sayings
 from postroad.pipeline.outcomes.rules import NO_RULES, RuleSet
 
 _PERMANENT: Final = 550
@@ -24,6 +24,8 @@ _PASSING_UNLESS_REFUSED: Final = frozenset({Class.UNREACHABLE, Class.DNS_FAILURE
 """Causes that may be gone unless a server called them lasting."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.BANNER, Phase.EHLO, Phase.MAIL})
 """Where a reply cannot be about the recipient, so that no words about one are looked for."""
+_NO_REASON: Final = 5
+"""Words that are too few to hold a reason, beside the recipient's address."""
 _OUT_OF_TIME: Final = frozenset({Class.UNREACHABLE, Class.UNKNOWN})
 """Causes that say no more than that it did not work until the time was up."""
 _TIME_UP: Final = (".4.7", ".4.300", ".4.316", ".4.318")
@@ -56,6 +58,7 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     refused_before = recipient.diagnostic is not None and phase in _BEFORE_RECIPIENT
     sure = finding.confidence in {Confidence.HIGH, least} or refused_before
     vague = finding.cls is Class.PROTOCOL_ERROR and str(reply.enhanced).endswith(".5.0")  # Sendmail's 554 is that, too
+    said: Class | None = None
     if finding.cls is Class.UNKNOWN or vague or not sure:
         said = sayings.spoken(words)
         if said is not None and not (said is Class.EXPIRED and recipient.action is ReportAction.DELAYED):
@@ -67,14 +70,26 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     hardly = finding.cls is Class.DNS_FAILURE and finding.rule.startswith("text.") and not sure
     if expired and (finding.cls in _OUT_OF_TIME or hardly) and recipient.action is ReportAction.FAILED:
         finding = _spoken(Class.EXPIRED)
+    only_words = recipient.diagnostic is None and recipient.status is None
+    if finding.cls is Class.UNKNOWN or (only_words and not sure and said is None):
+        hint = hints.hinted(recipient.text)
+        if hint is Class.MAILBOX_FULL or (hint is not None and finding.cls is Class.UNKNOWN):
+            finding = _spoken(hint)
     temporary = str(reply.enhanced or reply.code).startswith("4")
     passing = finding.cls in _PASSING or (recipient.diagnostic is None and finding.cls in _PASSING_UNLESS_REFUSED)
     if temporary or passing:
         action = Action.STOP if finding.action is Action.SUPPRESS else finding.action
         return finding._replace(permanence=Permanence.TRANSIENT, action=action)
-    if finding.cls is Class.UNKNOWN and not (recipient.diagnostic or recipient.status or "permanent" in words):
-        return finding._replace(permanence=Permanence.UNKNOWN)
+    if finding.cls is Class.UNKNOWN and only_words and "permanent" not in words:
+        return finding._replace(permanence=_lasting(recipient.text))
     return finding
+
+
+def _lasting(text: str) -> Permanence:
+    """Return how lasting a failure is whose cause nobody understood: who returns a message has given it up."""
+    if hints.passes(text):
+        return Permanence.TRANSIENT
+    return Permanence.PERMANENT if len(text.split()) > _NO_REASON else Permanence.UNKNOWN
 
 
 def _reply(recipient: ReportedRecipient) -> SmtpReply:

@@ -19,11 +19,10 @@ TEXT: Final = 2_048
 RECIPIENTS: Final = 100
 
 _LINE_LEAD = re.compile(
-    r"[\s>*#.:|=<\"'(\[•-]{0,20}(?:\d{1,3}[.)]\s?)?(?:(?:final[- ])?(?:recipient|rcpt|to|address|user|"
-    r"mailbox|e-?mail|an|"
-    r"failed|empfänger|destinataire|destinatario|destinatário|para|à|a|кому|получатель|адрес|宛先|收件人|"
-    r"수신자|받는사람)"
-    r"(?: (?:address|to|is|recipient|adresse))?\s{0,4}[:=>：]{0,3})?[\s<\"'(\[]{0,8}",
+    r"[\s>*#.:|=<\"'(\[•-]{0,20}(?:\d{1,3}[.)]\s?)?(?:(?:final[- ])?(?:recipient|rcpt|to|address|user|mailbox|"
+    r"e-?mail|an|failed|empfänger|destinataire|destinatario|destinatário|para|à|a|кому|получатель|адрес|宛先|"
+    r"收件人|"
+    r"수신자|받는사람)(?: (?:address|to|is|recipient|adresse))?\s{0,4}[:=>：]{0,3})?[\s<\"'(\[]{0,8}",
     re.IGNORECASE,
 )
 _OURS_OR_NOBODY: Final = frozenset(
@@ -48,18 +47,19 @@ _ID_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SENDER_BEFORE = re.compile(
-    r"(?:\bfrom|sender|absender|von|expéditeur|remitente|mittente|remetente|отправител\w*|差出人|发件人|"
-    r"보낸사람|contact|"
-    r"reply-to|return-path|mail from|kontakt\w*|contacter|write to|e-?mail us at|please mail|forward this to)"
-    r"[\s:=<\"'(\[]{0,12}\Z",
+    r"(?:\bfrom|sender|absender|von|expéditeur|remitente|mittente|remetente|отправител\w*|差出人|发件人|보낸사람|"
+    r"contact|reply-to|return-path|mail from|kontakt\w*|contacter|(?:please|or|then|questions?,?|"
+    r"problems?,?) write to|e-?mail us at|please mail|forward this to)[\s:=<\"'(\[]{0,12}\Z",
     re.IGNORECASE,
 )
 _OF_MAILBOX = re.compile(
-    r"(?:postfachs?|posteingangs?|konto|kontos|adresse|speicher|mailbox|empfängers?|benutzers?|nutzers?|quota|inbox|"
+    r"(?:postfachs?|posteingangs?|konto|kontos|adresse|speicher|mailbox|empfängers?|benutzers?|nutzers?|quota|"
+    r"inbox|"
     r"mailkontos?|account) von[\s<\"'(\[]{0,8}\Z",
     re.IGNORECASE,
 )
 """Where the German word for "from" is the one for "of"."""
+_ALONE = re.compile(r"[ \t]{0,8}<[^\s<>]{3,320}>:[ \t]{0,3}(?:\n|\Z)")
 _GENERATED = re.compile(r"\A[\s>)]{0,20}\((?:generated|ultimately generated) from\s{1,20}", re.IGNORECASE)
 
 _DELAYED: Final = listed(
@@ -68,7 +68,8 @@ _DELAYED: Final = listed(
     warning message only | could not send message for past | will continue to try | will keep trying |
     still being retried | warning: message | has not yet been delivered | not been delivered yet |
     no action is required on your part | will be retried | delivery attempts will continue |
-    you do not need to resend | do not need to resend | is still in the queue | temporarily deferred |
+    you do not need to resend | no need to send it again | no need to resend | only a warning |
+    do not need to resend | is still in the queue | temporarily deferred |
     is delayed for more than | do not need to re-send | temporary failure report | delivery status (delayed) |
     will try again | delivery status notification (delay) | will retry for | still trying | verzögert |
     zustellung verzögert | wird weiterhin versucht | retardé | remise retardée | livraison retardée | retrasado |
@@ -77,23 +78,25 @@ _DELAYED: Final = listed(
     """
 )
 _NOT_YET = re.compile(
-    r"still waiting|been waiting|is (?:waiting|queued)|(?:still|remains?|is|stays?) in (?:our|the) |"
-    r"wartet (?:noch|seit|bei)|warteschlange|en file d'attente|est en attente|en cola\b|in coda\b|na fila\b|"
-    r"in de wachtrij|w kolejce|ve frontě|várólist|în coadă|kuyru|в очереди|у черзі|i kö\b|i kø\b|jonossa|キュー|"
-    r"队列|佇列|대기|slower than|longer than (?:usual|expected)|"
-    r"not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|bisher nicht|pas encore|aún no|"
-    r"todavía no|non ancora|"
-    r"non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|"
-    r"ännu inte|endnu ikke|ennå ikke|ei ole vielä|まだ|尚未|还未|아직"
+    r"still waiting|been waiting|is (?:waiting|queued)|(?:still|remains?|is|stays?) in (?:our|the) |wartet (?:noch|"
+    r"seit|bei)|warteschlange|en file d'attente|est en attente|en cola\b|in coda\b|na fila\b|in de wachtrij|"
+    r"w kolejce|ve frontě|várólist|în coadă|kuyru|в очереди|у черзі|i kö\b|i kø\b|jonossa|キュー|队列|佇列|대기|"
+    r"slower than|longer than (?:usual|expected)|not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|"
+    r"bisher nicht|pas encore|aún no|todavía no|non ancora|non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|"
+    r"ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|ännu inte|endnu ikke|ennå ikke|ei ole vielä|まだ|"
+    r"尚未|还未|아직"
 )
 _GOES_ON = re.compile(
-    r"(?:go on|keep|goes on|continue) (?:try|sending|attempt)|"
-    r"(?:will|shall) (?:then )?be delivered (?:later|as soon|once|when)|until (?:then|it|we)\b.{0,40}\btry|"
-    r"(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|reattempt)|further attempts|"
-    r"weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|nouvelles? tentatives?|"
-    r"poursuiv|reintent|"
-    r"seguir(?:á|emos|án) intent|ritent|riprov|ulteriori tentativi|continuar|tentar(?:á|emos) novamente|"
-    r"opnieuw|ponow|ponawia|kolejne próby|opakov|další pokus|újra|tekrar|повтор|再送|再試行|继续|重试|재시도|다시"
+    r"next (?:delivery )?(?:attempt|try)|nächste[rn]? (?:zustell)?versuch|prochaine tentative|próximo (?:intento|"
+    r"envío)|prossimo tentativo|próxima tentativa|volgende poging|następna próba|další pokus|következő kísérlet|"
+    r"следующая попытка|nästa försök|næste forsøg|neste forsøk|次回|下次|다음 시도|(?:go on|keep|goes on|"
+    r"continue) (?:try|sending|attempt)|(?:will|shall) (?:then )?be delivered (?:later|as soon|once|when)|"
+    r"until (?:then|it|we)\b.{0,40}\btry|(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|"
+    r"reattempt)|further attempts|weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|"
+    r"nouvelles? tentatives?|poursuiv|reintent|seguir(?:á|emos|án) intent|ritent|riprov|ulteriori tentativi|"
+    r"continuar|tentar(?:á|emos) novamente|opnieuw|ponow|ponawia|kolejne próby|opakov|další pokus|újra|tekrar|"
+    r"повтор|"
+    r"再送|再試行|继续|重试|재시도|다시"
 )
 _NOT_DELAYED: Final = listed(
     """
@@ -124,8 +127,9 @@ def recipients(mail: Entity, text: str, original: Original) -> tuple[ReportedRec
         text: What it says, without the copy of the message.
         original: What is known of the message.
     """
-    if not text.strip():
-        text = mail.get("subject")
+    subject = mail.get("subject")
+    if next(_candidates(mail, text, original), None) is None and next(addresses.find(subject), None) is not None:
+        text = f"{subject}\n\n{text}"
     anywhere = ReportedRecipient(
         action=action_of(mail.get("subject"), text),
         status=replies.status_in(text),
@@ -169,7 +173,7 @@ def _recipient(
     source = next(addresses.find(beside[generated.end() : generated.end() + 400]), None) if generated else None
     near = beside.strip(" \t\n>:;.,)'\"-")
     before, _, lead = before.rpartition("\n\n")
-    words = f"{lead.strip()} {near}\n{before.strip()}" if len(near) < 400 else near
+    words = f"{lead.strip()} {address} {near}\n{before.strip()}" if len(near) < 400 else near
     return ReportedRecipient(
         address=source.address if source else address,
         final=address,
@@ -187,17 +191,26 @@ def _leads(text: str, start: int) -> bool:
     return len(lead) < 80 and _LINE_LEAD.fullmatch(lead) is not None
 
 
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Tell whether a line is nothing but an address and a colon, as before the reason of one recipient of several."""
+    line = text[text.rfind("\n", max(0, start - 100), start) + 1 : end + 3]
+    return _ALONE.match(line) is not None
+
+
 def _named(mail: Entity, text: str, original: Original) -> list[tuple[str, int, int]]:
     """Return the recipients with where their names stand in the text, in its order, none twice."""
     failed = [address for value in mail.all("x-failed-recipients") for address in addresses.every(value)]
     everyone = list(_candidates(mail, text, original))
     found: dict[str, tuple[str, int, int]] = {}
+    alone = [one for one in everyone if _stands_alone(text, one[1], one[2])]
     for wanted in (failed, list(original.recipients)):
         for address in wanted[:RECIPIENTS]:
             at = next((one for one in everyone if addresses.same(one[0], address)), None)
             if at is not None or wanted is failed:
                 found.setdefault(address.lower(), at or (address, 0, 0))
         if found:
+            for one in alone[:RECIPIENTS]:
+                found.setdefault(one[0].lower(), one)
             return sorted(found.values(), key=lambda one: one[1])
     leading = [one for one in everyone if _leads(text, one[1])]
     for one in leading or everyone[:1]:

@@ -87,7 +87,8 @@ SAYINGS: Final = (
             """
             account has been disabled | account is disabled | account disabled | mailbox disabled |
             mailbox is disabled | mailbox is inactive | account is inactive | inactive account | no longer active |
-            no longer in use | account has been suspended | account is suspended | suspended |
+            no longer in use | account has been suspended | account is suspended | account suspended |
+            mailbox suspended | been suspended |
             has been deactivated | no longer accepts mail | no longer accepting | account expired |
             account has expired | account is closed | address no longer | no longer valid | no longer exists |
             has been closed | discontinued | konto wurde gesperrt | konto ist gesperrt | postfach ist deaktiviert |
