@@ -2,7 +2,7 @@
 
 import msgspec
 
-from postroad.model.attempt import Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
+from postroad.model.attempt import BrokenTls, Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.delivery import Delivery, State, message_state
 from postroad.model.event import Event
@@ -37,6 +37,22 @@ class LineShown(msgspec.Struct, frozen=True):
     text: str
 
 
+class ExchangerShown(msgspec.Struct, frozen=True):
+    """A mail exchanger of the recipient's domain."""
+
+    preference: int
+    host: str
+
+
+class PassedShown(msgspec.Struct, frozen=True):
+    """A host that was tried and did not do: how far that came, and what went wrong or was said."""
+
+    host: str
+    ip: str | None
+    phase: Phase
+    detail: str
+
+
 class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to hand a delivery over, as facts. While it is under way only its beginning is known."""
 
@@ -55,6 +71,12 @@ class AttemptShown(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsFacts | None = None
     tls_policy: TlsPolicy | None = None
     """By whose word the connection was secured as it was."""
+    tls_broken: BrokenTls | None = None
+    """Why TLS was done without, though the server offers it."""
+    exchangers: list[ExchangerShown] = []
+    """The mail exchangers that were found, in the order to try them."""
+    passed: list[PassedShown] = []
+    """What was tried before, or in vain."""
     source: str | None = None
     """The source address that the connection came from, by its name."""
     reply: SmtpReply | None = None
@@ -225,6 +247,9 @@ def show_attempt(delivery_id: str, stored: StoredAttempt) -> AttemptShown:
         port=attempt.port,
         tls=attempt.tls,
         tls_policy=attempt.tls_policy,
+        tls_broken=attempt.tls_broken,
+        exchangers=[ExchangerShown(each.preference, each.host) for each in attempt.exchangers],
+        passed=[PassedShown(each.host, each.ip, each.phase, each.detail) for each in attempt.passed],
         source=attempt.source,
         reply=attempt.reply,
         trouble=attempt.trouble,

@@ -104,6 +104,32 @@ class TlsFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     unverified_because: str = ""
 
 
+class Exchanger(msgspec.Struct, frozen=True, array_like=True):
+    """A host that takes mail for a domain, by its MX records; the lowest preference is tried first."""
+
+    preference: int
+    host: str
+    """In lower case without a final dot."""
+
+
+class Passed(msgspec.Struct, frozen=True, array_like=True):
+    """A host that was tried and did not do: how far that came, and what went wrong or was said."""
+
+    host: str
+    ip: str | None
+    phase: Phase
+    detail: str
+
+
+class BrokenTls(msgspec.Struct, frozen=True):
+    """TLS that is offered and does not work, which is why it was not used."""
+
+    since: str
+    """When it failed last, RFC 3339."""
+    detail: str
+    """The error."""
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """A line of the conversation: milliseconds since the attempt began, `C` or `S`, and the text (secrets masked)."""
 
@@ -129,6 +155,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     port: int | None = None
     tls: TlsFacts | None = None
     tls_policy: TlsPolicy | None = None
+    tls_broken: BrokenTls | None = None
+    exchangers: tuple[Exchanger, ...] = ()
+    """Those that were found for the domain, in the order to try them; a domain without MX records is its own."""
+    passed: tuple[Passed, ...] = ()
+    """What was tried before, or in vain."""
     source: str | None = None
     """Name of the source address that the connection came from, where one was chosen."""
     started_at: Instant

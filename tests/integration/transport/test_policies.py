@@ -15,8 +15,8 @@ from peers.postfix import PostfixServer
 from postroad.app.transporting import transport_of
 from postroad.config import Settings
 from postroad.features.transport import BrokenKeeper
-from postroad.model.attempt import Attempt, Phase, TlsPolicy, Trouble
-from postroad.model.clock import DAY, HOUR, MINUTE, Instant
+from postroad.model.attempt import Attempt, BrokenTls, Phase, TlsPolicy, Trouble
+from postroad.model.clock import DAY, HOUR, MINUTE, Instant, to_rfc3339
 from postroad.model.route import MxRoute
 from postroad.store import transport as rows
 from postroad.store.database import Database
@@ -217,6 +217,7 @@ async def test_broken_tls_is_remembered_over_restarts(sender: Sender, database: 
     await sender.transport.flush()
     again = BrokenKeeper(database, sender.clock)
     await again.load()
-    assert again.knows("192.0.2.7")
+    assert again.knows("192.0.2.7") == sender.transport.broken.knows("192.0.2.7")
+    assert again.knows("192.0.2.7") == BrokenTls(since=to_rfc3339(sender.clock.at), detail="The TLS handshake failed.")
     sender.clock.at = Instant(sender.clock.at + 3 * DAY)
     assert not again.knows("192.0.2.7")

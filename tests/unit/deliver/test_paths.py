@@ -31,6 +31,8 @@ async def test_the_next_relay_takes_over_and_the_first_rests(make, server, messa
     assert found.delivered
     assert found.route == "spare"
     assert found.conversation[0].text.startswith("<relay away:")
+    assert [each.host for each in found.passed] == [NOWHERE.host]
+    assert found.exchangers == ()
     again = await deliverer.deliver(route, message())
     assert again.delivered
     assert not any("away" in line.text for line in again.conversation)

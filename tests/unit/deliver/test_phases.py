@@ -3,6 +3,7 @@
 import pytest
 
 from postroad.model.attempt import Phase, SmtpReply, Trouble
+from postroad.model.clock import to_rfc3339
 from postroad.model.route import MxRoute
 
 ROUTE = MxRoute("d.test")
@@ -198,8 +199,13 @@ async def test_broken_tls_is_done_without_on_a_new_connection_and_remembered(mak
     assert found.delivered
     assert found.tls is None
     assert server.connections == 2
-    assert (await deliverer.deliver(ROUTE, message())).delivered
+    (passed,) = found.passed
+    assert (passed.host, passed.ip, passed.phase) == ("mx.test", "127.0.0.1", Phase.STARTTLS)
+    assert (found.tls_broken.detail, found.tls_broken.since) == (passed.detail, to_rfc3339(found.started_at))
+    again = await deliverer.deliver(ROUTE, message())
+    assert again.delivered
     assert server.connections == 3
+    assert (again.tls_broken, again.passed) == (found.tls_broken, ())
 
 
 async def test_what_is_injected_behind_the_consent_to_starttls_is_never_believed(make, server, message):

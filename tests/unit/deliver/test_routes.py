@@ -26,6 +26,12 @@ async def test_exchangers_are_tried_by_preference_then_by_chance(make, names, se
         found = await make(chance=random.random).deliver(ROUTE, message())
         assert found.delivered
         assert (found.mx, found.site) == ("c.test", "a.test,b.test,c.test")
+        assert {(each.preference, each.host) for each in found.exchangers} == {
+            (10, "a.test"), (10, "b.test"), (20, "c.test"),
+        }  # fmt: skip
+        assert [(each.host, each.ip, each.phase) for each in found.passed] == [
+            (each.host, "127.0.0.9", Phase.CONNECT) for each in found.exchangers[:2]
+        ]
         asked = [name for name, kind in names.questions if kind == "A"]
         assert sorted(asked[:2]) == ["a.test", "b.test"]
         assert asked[2] == "c.test"
@@ -38,6 +44,8 @@ async def test_without_mx_records_the_domain_is_the_host(make, names, message):
     found = await make().deliver(ROUTE, message())
     assert found.delivered
     assert found.mx == "d.test"
+    assert [(each.preference, each.host) for each in found.exchangers] == [(0, "d.test")]
+    assert found.passed == ()
 
 
 async def test_the_null_mx_is_told(make, names, server, message):
@@ -88,7 +96,22 @@ async def test_a_family_that_fails_does_not_hide_the_other(make, names, message)
 
 async def test_a_host_without_addresses_gives_way_to_the_next(make, names, message):
     names.records["d.test", "MX"] = ["10 gone.test.", "20 mx.test."]
-    assert (await make().deliver(ROUTE, message())).delivered
+    found = await make().deliver(ROUTE, message())
+    assert found.delivered
+    (passed,) = found.passed
+    assert (passed.host, passed.ip, passed.phase) == ("gone.test", None, Phase.RESOLVE)
+    assert "gone.test" in passed.detail
+
+
+async def test_a_host_that_refuses_us_is_told_with_its_words(make, names, server, message):
+    names.records["d.test", "MX"] = ["10 mx.test.", "20 gone.test."]
+    server.script["BANNER"] = "554 5.7.1 no thanks"
+    found = await make().deliver(ROUTE, message())
+    assert (found.mx, found.phase, found.tls_broken) == ("mx.test", Phase.BANNER, None)
+    assert [(each.host, each.phase) for each in found.passed] == [
+        ("mx.test", Phase.BANNER), ("gone.test", Phase.RESOLVE),
+    ]  # fmt: skip
+    assert found.passed[0].detail == "554 no thanks"
 
 
 async def test_answers_are_kept_by_a_time_that_may_be_moved(make, names, message):

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from peers.certificate import issue
-from postroad.model.attempt import Phase, TlsPolicy, Trouble
-from postroad.model.clock import Instant
+from postroad.model.attempt import BrokenTls, Phase, TlsPolicy, Trouble
+from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.route import MxRoute, RelayRoute, Security
 from postroad.pipeline.deliver import resolve
 from postroad.pipeline.deliver.policy import BrokenHere, Knowledge
@@ -122,7 +122,7 @@ def test_broken_tls_is_forgotten_in_time():
     clock = Clock()
     broken = BrokenHere(clock, 10)
     broken.learn("192.0.2.1", "mx.test", "why")
-    assert broken.knows("192.0.2.1")
+    assert broken.knows("192.0.2.1") == BrokenTls(since=to_rfc3339(clock.now()), detail="why")
     assert not broken.knows("192.0.2.2")
     clock.at = 10_000_001
     assert not broken.knows("192.0.2.1")

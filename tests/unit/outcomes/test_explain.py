@@ -3,7 +3,17 @@
 import msgspec
 import pytest
 
-from postroad.model.attempt import Attempt, Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
+from postroad.model.attempt import (
+    Attempt,
+    BrokenTls,
+    Exchanger,
+    Passed,
+    Phase,
+    SmtpReply,
+    TlsFacts,
+    TlsPolicy,
+    Trouble,
+)
 from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, Instant, after
 from postroad.model.delivery import TERMINAL, Delivery, State
 from postroad.model.ids import DeliveryId, MessageId, ProjectId, SuppressionId
@@ -12,6 +22,7 @@ from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import Cause, Suppression
 from postroad.pipeline.outcomes import words
 from postroad.pipeline.outcomes.explain import RecipientAnswer, explain
+from postroad.pipeline.outcomes.last_attempt import LastAttempt
 
 NOW = Instant(1_800_000_000 * SECOND)
 MESSAGE = Message(
@@ -269,6 +280,67 @@ def test_the_last_attempt_is_shown_with_its_facts() -> None:
     assert shown is not None
     assert (shown.reply, shown.tls, shown.trouble) == (None, None, Trouble.REFUSED)
     assert answer(delivery(State.QUEUED)).last_attempt is None
+
+
+def tried(**facts: object) -> LastAttempt:
+    """Return what is told of an attempt to a domain with three exchangers."""
+    made = Attempt(
+        route="mx",
+        exchangers=(Exchanger(10, "mx1.a.test"), Exchanger(20, "mx2.a.test"), Exchanger(30, "mx3.a.test")),
+        started_at=NOW,
+        finished_at=NOW,
+        **facts,  # type: ignore[arg-type]  # facts of several types
+    )
+    shown = answer(delivery(State.DELIVERED, reason(Class.ACCEPTED)), attempts=(made,)).last_attempt
+    assert shown is not None
+    return shown
+
+
+def test_the_exchangers_are_told_with_what_came_of_each() -> None:
+    passed = (
+        Passed("mx1.a.test", "192.0.2.1", Phase.CONNECT, "The server refused the connection."),
+        Passed("mx1.a.test", "2001:db8::1", Phase.CONNECT, "No way to 2001:db8::1."),
+    )
+    shown = tried(phase=Phase.DOT, reply=SmtpReply(250, "queued"), mx="mx2.a.test", passed=passed)
+    assert [(each.host, each.preference, each.tried) for each in shown.exchangers] == [
+        ("mx1.a.test", 10, True), ("mx2.a.test", 20, True), ("mx3.a.test", 30, False),
+    ]  # fmt: skip
+    assert shown.exchangers_told == (
+        "3 mail exchangers found: mx1.a.test (preference 10), tried (192.0.2.1: The server refused the connection / "
+        "No way to 2001:db8::1); mx2.a.test (preference 20), spoken to; mx3.a.test (preference 30), not tried."
+    )
+
+
+def test_an_exchanger_that_did_not_do_at_first_may_be_spoken_to_after_all() -> None:
+    passed = (Passed("mx1.a.test", None, Phase.STARTTLS, "TLS failed."),)
+    shown = tried(phase=Phase.DOT, reply=SmtpReply(250, "queued"), mx="mx1.a.test", passed=passed)
+    assert "mx1.a.test (preference 10), tried (TLS failed), then spoken to;" in str(shown.exchangers_told)
+    shown = tried(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT, mx="mx1.a.test")
+    assert "mx1.a.test (preference 10), tried; mx2" in str(shown.exchangers_told)
+
+
+def test_where_no_exchanger_was_found_none_is_told() -> None:
+    made = Attempt(phase=Phase.RESOLVE, trouble=Trouble.NULL_MX, route="mx", started_at=NOW, finished_at=NOW)
+    shown = answer(delivery(State.BOUNCED, reason(Class.BAD_DOMAIN)), attempts=(made,)).last_attempt
+    assert shown is not None
+    assert (shown.exchangers, shown.exchangers_told) == ((), None)
+    one = Attempt(
+        phase=Phase.DOT, route="mx", mx="a.test", exchangers=(Exchanger(0, "a.test"),), started_at=NOW, finished_at=NOW
+    )
+    shown = answer(delivery(State.DELIVERED, reason(Class.ACCEPTED)), attempts=(one,)).last_attempt
+    assert shown is not None
+    assert shown.exchangers_told == "1 mail exchanger found: a.test (preference 0), spoken to."
+
+
+def test_broken_tls_is_told_as_what_it_is() -> None:
+    broken = BrokenTls(since="2026-11-20T10:00:00.000000Z", detail="The TLS handshake failed: wrong version.")
+    shown = tried(phase=Phase.DOT, mx="mx1.a.test", tls_policy=TlsPolicy.OPPORTUNISTIC, tls_broken=broken)
+    assert shown.tls_broken == broken
+    assert shown.tls_told == (
+        "No policy asks for TLS, so it is used when the server offers it. TLS is offered there and does not work: The "
+        "TLS handshake failed: wrong version (at 2026-11-20T10:00:00.000000Z). So the connection was not encrypted; "
+        "TLS is tried there again three days after that."
+    )
 
 
 def test_the_message_is_summed_up_in_one_line() -> None:

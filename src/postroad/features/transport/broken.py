@@ -3,12 +3,14 @@
 from collections import OrderedDict
 from typing import Final
 
-from postroad.model.clock import DAY, Clock, Instant, after
+from postroad.model.attempt import BrokenTls
+from postroad.model.clock import DAY, Clock, Instant, after, to_rfc3339
 from postroad.store import transport
 from postroad.store.database import Database
 
 _SPAN: Final = 3 * DAY
 _MOST: Final = 20_000
+_NEVER: Final = (Instant(0), "")
 
 
 class BrokenKeeper:
@@ -18,26 +20,28 @@ class BrokenKeeper:
         """Know nothing yet; `load` brings what was known before."""
         self._database = database
         self._clock = clock
-        self._until: OrderedDict[str, Instant] = OrderedDict()
+        self._found: OrderedDict[str, tuple[Instant, str]] = OrderedDict()
         self._new: dict[str, tuple[str, str, str, Instant]] = {}
 
-    def knows(self, ip: str) -> bool:
-        """Tell whether TLS failed at an address not long ago."""
-        until = self._until.get(ip)
-        return until is not None and until > self._clock.now()
+    def knows(self, ip: str) -> BrokenTls | None:
+        """Return how TLS failed at an address not long ago; None when it did not."""
+        until, why = self._found.get(ip, _NEVER)
+        if until <= self._clock.now():
+            return None
+        return BrokenTls(since=to_rfc3339(after(until, -_SPAN)), detail=why)
 
     def learn(self, ip: str, host: str, why: str) -> None:
         """Remember that TLS just failed at an address."""
         until = after(self._clock.now(), _SPAN)
-        self._remember(ip, until)
+        self._remember(ip, until, why)
         self._new[ip] = (ip, host, why, until)
 
     async def load(self) -> None:
         """Remember what is written down."""
         now = self._clock.now()
         found = await self._database.read(lambda connection: transport.broken(connection, now, limit=_MOST))
-        for ip, _, _, until in reversed(found):
-            self._remember(ip, until)
+        for ip, _, why, until in reversed(found):
+            self._remember(ip, until, why)
 
     async def flush(self) -> None:
         """Write down what is new."""
@@ -50,8 +54,8 @@ class BrokenKeeper:
             self._new = new | self._new
             raise
 
-    def _remember(self, ip: str, until: Instant) -> None:
-        self._until[ip] = until
-        self._until.move_to_end(ip)
-        while len(self._until) > _MOST:
-            self._until.popitem(last=False)
+    def _remember(self, ip: str, until: Instant, why: str) -> None:
+        self._found[ip] = (until, why)
+        self._found.move_to_end(ip)
+        while len(self._found) > _MOST:
+            self._found.popitem(last=False)

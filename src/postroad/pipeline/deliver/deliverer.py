@@ -118,7 +118,7 @@ class Deliverer:
                 if isinstance(plan, DnsTrouble):
                     trip.unresolved(plan)
                     return trip.failed()
-                trip.site = plan.site
+                trip.site, trip.exchangers = plan.site, plan.exchangers
                 terms = await self._terms(domain, required=require_tls, relaxed=composed.tls_optional)
                 course = self._reach.exchangers(self._mx_key(plan.site, source), plan, terms, route)
                 trip.source = None if source is None else source.name

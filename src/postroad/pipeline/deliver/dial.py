@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from postroad.config.tree import Timeouts
-from postroad.model.attempt import Phase, Trouble
+from postroad.model.attempt import BrokenTls, Phase, Trouble
 from postroad.model.route import Security
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.tls import UNASKED, Demand, ResumingContext, TlsFlaw, read_error
@@ -38,10 +38,9 @@ class Way:
     source_ipv6: str | None = None
     source: str | None = None
 
-    @property
-    def in_clear(self) -> "Way":
-        """The same without TLS."""
-        return replace(self, security=Security.PLAIN)
+    def in_clear(self, broken: BrokenTls | None) -> "Way":
+        """Return the same without TLS, which is broken there."""
+        return replace(self, security=Security.PLAIN, demand=replace(self.demand, broken=broken))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ async def dial(
     When `stop` is done, connecting ends at once; `hold` is told of the connection as soon as there is one.
     """
     trip.at_host(host, ip, port)
-    trip.policy, trip.source = way.demand.policy, way.source
+    trip.policy, trip.broken, trip.source = way.demand.policy, way.demand.broken, way.source
     connection = await _connect(host, ip, port, way, stop)
     if isinstance(connection, Unready):
         return connection

@@ -78,4 +78,5 @@ def joined(attempts: list[Attempt], *, taken: bool) -> Attempt:
         for each in attempts
         for line in (Line(0, "C", f"<relay {each.route}: {each.detail or each.phase}>"), *each.conversation)
     )
-    return msgspec.structs.replace(last, started_at=began, conversation=lines)
+    passed = tuple(place for each in attempts for place in each.passed)
+    return msgspec.structs.replace(last, started_at=began, conversation=lines, passed=passed)

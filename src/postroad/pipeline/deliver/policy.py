@@ -10,8 +10,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from postroad.model.attempt import BrokenTls as BrokenFact
 from postroad.model.attempt import TlsPolicy, Trouble
-from postroad.model.clock import SECOND, Clock
+from postroad.model.clock import SECOND, Clock, to_rfc3339
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.tls import Demand
@@ -56,8 +57,8 @@ class Reports(Protocol):
 class BrokenTls(Protocol):
     """Remembers addresses where TLS is offered and does not work."""
 
-    def knows(self, ip: str) -> bool:
-        """Tell whether TLS failed there not long ago."""
+    def knows(self, ip: str) -> BrokenFact | None:
+        """Return how TLS failed there not long ago; None when it did not."""
         ...
 
     def learn(self, ip: str, host: str, why: str) -> None:
@@ -81,17 +82,19 @@ class BrokenHere:
         """Forget each address after `span_s`."""
         self._clock = clock
         self._span = int(span_s * SECOND)
-        self._until: OrderedDict[str, int] = OrderedDict()
+        self._found: OrderedDict[str, tuple[int, BrokenFact]] = OrderedDict()
 
-    def knows(self, ip: str) -> bool:
-        """Tell whether TLS failed there not long ago."""
-        return self._until.get(ip, 0) > self._clock.now()
+    def knows(self, ip: str) -> BrokenFact | None:
+        """Return how TLS failed there not long ago; None when it did not."""
+        until, found = self._found.get(ip, (0, None))
+        return found if until > self._clock.now() else None
 
     def learn(self, ip: str, host: str, why: str) -> None:
         """Remember that it just failed."""
-        self._until[ip] = self._clock.now() + self._span
-        while len(self._until) > _BROKEN_HOSTS:
-            self._until.popitem(last=False)
+        now = self._clock.now()
+        self._found[ip] = (now + self._span, BrokenFact(since=to_rfc3339(now), detail=why))
+        while len(self._found) > _BROKEN_HOSTS:
+            self._found.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,10 @@ class Reach:
         for host in plan.hosts:
             addresses = await self._resolver.addresses(host)
             if isinstance(addresses, DnsTrouble):
-                trip.unresolved(addresses)
+                trip.unresolved(addresses, host)
                 continue
             if not addresses:
-                trip.unresolved(DnsTrouble(Trouble.NO_SUCH_DOMAIN, f"{host} has no address."))
+                trip.unresolved(DnsTrouble(Trouble.NO_SUCH_DOMAIN, f"{host} has no address."), host)
                 continue
             demand = await policy.demand(host, settings.mx_port, terms, self._resolver)
             if isinstance(demand, Refusal):
@@ -228,13 +228,14 @@ class Reach:
 
     async def _dial(self, host: str, ip: str, port: int, way: Way, trip: Trip) -> Connection | Unready:
         """Dial one address; where TLS is optional and broken there, once more in the clear (RFC 7435 §3)."""
-        if way.security is Security.OPPORTUNISTIC and self._broken.knows(ip):
-            way = way.in_clear
+        if way.security is Security.OPPORTUNISTIC and (broken := self._broken.knows(ip)) is not None:
+            way = way.in_clear(broken)
         made = await dial(host, ip, port, way, trip, stop=self._stop, hold=self._hold)
         if isinstance(made, Unready) and made.tls_broken and not self._stop.done():
             self._broken.learn(ip, host, made.fact.detail)
             trip.stopped(made.fact)
-            made = await dial(host, ip, port, way.in_clear, trip, stop=self._stop, hold=self._hold)
+            way = way.in_clear(self._broken.knows(ip))
+            made = await dial(host, ip, port, way, trip, stop=self._stop, hold=self._hold)
         if isinstance(made, Unready):
             trip.stopped(made.fact)
         return made

@@ -24,7 +24,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from postroad.model.attempt import Trouble
+from postroad.model.attempt import Exchanger, Trouble
 from postroad.wire.tlsa import Tlsa, owner
 
 _CACHED_NAMES = 20_000
@@ -40,14 +40,6 @@ class DnsTrouble:
 
     trouble: Trouble
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A mail exchanger; `host` is in lower case without a final dot, and empty for the null MX (RFC 7505)."""
-
-    preference: int
-    host: str
 
 
 Records = tuple[MX | A | AAAA | TXT | TLSA, ...]
@@ -100,13 +92,16 @@ class Resolver:
         self._cache: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._asking: dict[tuple[str, str], asyncio.Task[_Kept]] = {}
 
-    async def exchanges(self, domain: str) -> tuple[Exchange, ...] | DnsTrouble:
-        """Return the MX records of a domain in no order; empty when the domain exists and has none."""
+    async def exchanges(self, domain: str) -> tuple[Exchanger, ...] | DnsTrouble:
+        """Return the MX records of a domain in no order; empty when the domain exists and has none.
+
+        The host of a null MX is empty (RFC 7505).
+        """
         records = await self._records(domain, "MX")
         if isinstance(records, DnsTrouble):
             return records
         return tuple(
-            Exchange(record.preference, record.exchange.to_text(omit_final_dot=True).lower().removesuffix("."))
+            Exchanger(record.preference, record.exchange.to_text(omit_final_dot=True).lower().removesuffix("."))
             for record in records
             if isinstance(record, MX)
         )

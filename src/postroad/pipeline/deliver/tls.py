@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography import x509
 
-from postroad.model.attempt import TlsFacts, TlsPolicy
+from postroad.model.attempt import BrokenTls, TlsFacts, TlsPolicy
 from postroad.wire.tlsa import Tlsa
 from postroad.wire.tlsrpt import Result
 
@@ -30,12 +30,14 @@ _BY_CODE: Final = {
 class Demand:
     """What a connection must fulfil, and by whose word.
 
-    `dane` tells that TLSA records were looked for; `records` are those that are to vouch for the host.
+    `dane` tells that TLSA records were looked for; `records` are those that are to vouch for the host; `broken` is how
+    TLS failed there, so that it is done without.
     """
 
     policy: TlsPolicy
     dane: bool = False
     records: tuple[Tlsa, ...] = ()
+    broken: BrokenTls | None = None
 
 
 UNASKED: Final = Demand(TlsPolicy.OPPORTUNISTIC)

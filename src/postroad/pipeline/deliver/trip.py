@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from postroad.model.attempt import Attempt, Line, Phase, SmtpReply, TlsFacts, TlsPolicy, Trouble
+from postroad.model.attempt import (
+    Attempt,
+    BrokenTls,
+    Exchanger,
+    Line,
+    Passed,
+    Phase,
+    SmtpReply,
+    TlsFacts,
+    TlsPolicy,
+    Trouble,
+)
 from postroad.model.clock import Clock, Instant
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.resolve import DnsTrouble
@@ -48,7 +59,12 @@ class Trip:
     policy: TlsPolicy | None = None
     source: str | None = None
     lines: list[Line] = field(default_factory=list)
-    _worst: tuple[Fact, str | None, str | None, int | None, TlsFacts | None, TlsPolicy | None] | None = None
+    broken: BrokenTls | None = None
+    exchangers: tuple[Exchanger, ...] = ()
+    passed: list[Passed] = field(default_factory=list)
+    _worst: (
+        tuple[Fact, str | None, str | None, int | None, TlsFacts | None, TlsPolicy | None, BrokenTls | None] | None
+    ) = None
 
     def hear(self, said: Iterable[Said]) -> None:
         """Add what was said."""
@@ -62,22 +78,26 @@ class Trip:
     def over(self, connection: Connection) -> None:
         """Note the connection that carries the message."""
         self.at_host(connection.host, connection.ip, connection.port, connection.tls)
-        self.policy, self.source = connection.demand.policy, connection.source
+        self.policy, self.broken = connection.demand.policy, connection.demand.broken
+        self.source = connection.source
 
-    def stopped(self, fact: Fact) -> None:
-        """Note why a host did not do; what came furthest is kept."""
+    def stopped(self, fact: Fact, host: str | None = None) -> None:
+        """Note why a host did not do; of what came furthest all is kept."""
+        if named := host or self.host:
+            said = fact.detail if fact.reply is None else f"{fact.reply.code} {fact.reply.text}"
+            self.passed.append(Passed(named, self.ip, fact.phase, said))
         if self._worst is None or _outweighs(fact, self._worst[0]):
-            self._worst = (fact, self.host, self.ip, self.port, self.tls, self.policy)
+            self._worst = (fact, self.host, self.ip, self.port, self.tls, self.policy, self.broken)
 
-    def unresolved(self, trouble: DnsTrouble) -> None:
-        """Note that a name led nowhere."""
+    def unresolved(self, trouble: DnsTrouble, host: str | None = None) -> None:
+        """Note that a name led nowhere: that of a host, or of the domain itself."""
         self.at_host(None, None, None)
-        self.stopped(Fact(Phase.RESOLVE, trouble=trouble.trouble, detail=trouble.detail))
+        self.stopped(Fact(Phase.RESOLVE, trouble=trouble.trouble, detail=trouble.detail), host)
 
     def failed(self) -> Attempt:
         """Return the attempt that came to no transaction."""
         assert self._worst is not None
-        fact, self.host, self.ip, self.port, self.tls, self.policy = self._worst
+        fact, self.host, self.ip, self.port, self.tls, self.policy, self.broken = self._worst
         return self.ended(fact)
 
     def ended(self, fact: Fact) -> Attempt:
@@ -94,6 +114,9 @@ class Trip:
             port=self.port,
             tls=self.tls,
             tls_policy=self.policy,
+            tls_broken=self.broken,
+            exchangers=self.exchangers,
+            passed=tuple(self.passed),
             source=self.source,
             started_at=self.started_at,
             finished_at=self.clock.now(),

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from postroad.model.attempt import Attempt, Phase, TlsPolicy, Trouble
+from postroad.model.attempt import Attempt
 from postroad.model.clock import Instant, to_rfc3339
 from postroad.model.delivery import TERMINAL, Delivery, State, message_state
 from postroad.model.ids import DeliveryId, MessageId
@@ -20,6 +20,7 @@ from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, 
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
 from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
+from postroad.pipeline.outcomes.last_attempt import LastAttempt, last_attempt
 from postroad.pipeline.outcomes.roads import Road, Roads, delayed
 from postroad.pipeline.outcomes.words import (
     CAUSES,
@@ -48,24 +49,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Confidence | None
     evidence: Evidence
     at: str
-
-
-class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """The attempt that was made last."""
-
-    at: str
-    phase: Phase
-    route: str
-    mx: str | None
-    ip: str | None
-    tls: str | None
-    tls_policy: TlsPolicy | None
-    tls_told: str | None
-    """By whose word the connection was secured, and whether the server's certificate held, in words."""
-    source: str | None
-    """The source address that the connection came from, by its name."""
-    reply: str | None
-    trouble: Trouble | None
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,7 +187,7 @@ def _answer(
         sentence=" ".join([_sentence(delivery, entry), *[each.sentence for each in later]]),
         decision=_decision(delivery),
         attempts=delivery.attempts,
-        last_attempt=_last(attempts[-1]) if attempts else None,
+        last_attempt=last_attempt(attempts[-1]) if attempts else None,
         next=_next(delivery, now),
         remedy=remedy_after(facts) or _remedy(delivery, entry),
         suppression=None if entry is None else _listed(entry),
@@ -297,47 +280,6 @@ def _decision(delivery: Delivery) -> Decision | None:
         evidence=reason.evidence,
         at=to_rfc3339(delivery.updated_at),
     )
-
-
-def _last(attempt: Attempt) -> LastAttempt:
-    reply = attempt.reply
-    words = None if reply is None else [str(word) for word in (reply.code, reply.enhanced, reply.text) if word]
-    return LastAttempt(
-        at=to_rfc3339(attempt.started_at),
-        phase=attempt.phase,
-        route=attempt.route,
-        mx=attempt.mx,
-        ip=attempt.ip,
-        tls=None if attempt.tls is None else attempt.tls.version,
-        tls_policy=attempt.tls_policy,
-        tls_told=_secured(attempt),
-        source=attempt.source,
-        reply=None if words is None else " ".join(words),
-        trouble=attempt.trouble,
-    )
-
-
-_POLICIES: Final = {
-    TlsPolicy.OPPORTUNISTIC: "No policy asks for TLS, so it is used when the server offers it.",
-    TlsPolicy.RELAXED: "The message says that it may go without TLS (TLS-Required: No).",
-    TlsPolicy.REQUIRED: "The message, its stream or its sending domain requires verified TLS.",
-    TlsPolicy.MTA_STS: "The recipient's domain requires verified TLS (MTA-STS).",
-    TlsPolicy.MTA_STS_TESTING: "The recipient's domain tries out MTA-STS: what fails is counted, and mail goes anyway.",
-    TlsPolicy.DANE: "The server's TLSA records in signed DNS vouch for its certificate (DANE).",
-    TlsPolicy.DANE_UNUSABLE: "The server has TLSA records that cannot be used: TLS is a must, its certificate is not.",
-}
-
-
-def _secured(attempt: Attempt) -> str | None:
-    """Return how the connection was to be secured, and whether it was."""
-    if attempt.tls_policy is None:
-        return None
-    facts = attempt.tls
-    if facts is None:
-        return f"{_POLICIES[attempt.tls_policy]} The connection was not encrypted."
-    if facts.verified:
-        return f"{_POLICIES[attempt.tls_policy]} The certificate held; it is valid until {facts.not_after}."
-    return f"{_POLICIES[attempt.tls_policy]} The certificate was not verified. {facts.unverified_because}".strip()
 
 
 def _next(delivery: Delivery, now: Instant) -> Next | None:
