@@ -313,6 +313,8 @@ def _outweighs(group: Group | None, stated: Class, basic: int, text: str) -> boo
     """Tell whether words say more than a firm code about a recipient: many servers have only one code for all."""
     if group is None or stated not in _ABOUT_THEM:
         return False
+    if stated is Class.BAD_DOMAIN and group.name == "relay":
+        return True
     if group.cls in (_CLOSER if basic >= 500 else _CLOSER_FOR_NOW):
         return True
     if _of_another_domain(group, stated, text):

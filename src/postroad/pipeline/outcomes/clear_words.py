@@ -73,7 +73,10 @@ CLEAR: Final = (
             from the outside | outside senders | outside your organi | outside the organi | outside our organi |
             not on whitelist | not on the whitelist | not on my whitelist | not in whitelist | not in the whitelist |
             not to receive | opted out | non-subscribers | for internal | from inside | outgoing mail only |
-            sends only | colleagues | receives no mail from | takes no mail from
+            sends only | colleagues | receives no mail from | takes no mail from |
+            sender address rejected: blocked | sender access denied |
+            allowed to send to th | permitted to send to th | authorized to send to | authorised to send to |
+            senders not permitted | sender not permitted | senders not allowed
             """
         ),
     ),
@@ -130,7 +133,9 @@ CLEAR: Final = (
             not permitted to relay | relaying not allowed | do not relay | allowed rcpthosts | relay denied |
             as a relay | relaying prohibited | relay prohibited | not a relay | isn't hosted here | not hosted here |
             does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
-            not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted | not hosted with us
+            not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted |
+            not hosted with us | relaying is denied | relay is denied | relaying refused |
+            relay not consent | relay no permitido | relay nao permitido
             """
         ),
     ),
@@ -188,7 +193,7 @@ CLEAR: Final = (
             neither mx | no valid mx | not in my domain | batv | third-party dsn | bogus mail from |
             mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable |
             forged | resolve to a name | match your ip | match the ip | ehlo name | helo does not | ehlo does not |
-            no hostname
+            no hostname | authentication is req | authenticate first
             """
         ),
     ),
@@ -231,7 +236,7 @@ CLEAR: Final = (
             you are blocked | bad neighborhood | bad neighbourhood | spamhausen | no smtp service | bad ip |
             due to abuse | unknowns | invalid recipients from | deactivated due to abuse | complaints we received |
             denyip | accept mail from your | mail from your ip | no access from | confirm this mail server |
-            invalid ip | residential | see pbl | pbl listing
+            invalid ip | residential | see pbl | pbl listing | blackhole
             """
         ),
     ),

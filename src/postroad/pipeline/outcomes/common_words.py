@@ -68,6 +68,7 @@ COMMON: Final = (
         ),
     ),
     Group("size_words", Class.MESSAGE_TOO_LARGE, near=vocabulary.BIG),
+    Group("pace_words", Class.RATE_LIMITED, near=vocabulary.HURRIED),
     Group("flow_words", Class.RATE_LIMITED, near=vocabulary.CROWDED),
     Group(
         "full",
@@ -255,6 +256,15 @@ COMMON: Final = (
         ),
         digit=4,
     ),
+    Group("hint_of_servers", Class.UNREACHABLE, digit=4, near=vocabulary.HINTED_SERVER, hint=True),
+    Group("hint_of_names", Class.DNS_FAILURE, digit=4, near=vocabulary.HINTED_NAMES, hint=True),
+    Group("hint_of_encryption", Class.TLS_REQUIRED_FAILED, near=vocabulary.HINTED_ENCRYPTION, hint=True),
+    Group("hint_of_rate", Class.RATE_LIMITED, near=vocabulary.HINTED_RATE, hint=True),
+    Group("hint_of_content", Class.CONTENT_REJECTED, near=vocabulary.HINTED_CONTENT, hint=True),
+    Group("hint_of_reputation", Class.REPUTATION_BLOCK, near=vocabulary.HINTED_REPUTATION, hint=True),
+    Group("hint_of_policy", Class.POLICY, near=vocabulary.HINTED_POLICY, hint=True),
+    Group("hint_of_closing", Class.INACTIVE_MAILBOX, digit=5, near=vocabulary.HINTED_CLOSING, hint=True),
+    Group("hint_of_absence", Class.INVALID_RECIPIENT, digit=5, near=vocabulary.HINTED_ABSENCE, hint=True),
     Group(
         "later",
         Class.GREYLISTED,
@@ -266,14 +276,5 @@ COMMON: Final = (
         ),
         digit=4,
     ),
-    Group("hint_of_servers", Class.UNREACHABLE, digit=4, near=vocabulary.HINTED_SERVER, hint=True),
-    Group("hint_of_names", Class.DNS_FAILURE, digit=4, near=vocabulary.HINTED_NAMES, hint=True),
-    Group("hint_of_encryption", Class.TLS_REQUIRED_FAILED, near=vocabulary.HINTED_ENCRYPTION, hint=True),
-    Group("hint_of_rate", Class.RATE_LIMITED, near=vocabulary.HINTED_RATE, hint=True),
-    Group("hint_of_content", Class.CONTENT_REJECTED, near=vocabulary.HINTED_CONTENT, hint=True),
-    Group("hint_of_reputation", Class.REPUTATION_BLOCK, near=vocabulary.HINTED_REPUTATION, hint=True),
-    Group("hint_of_policy", Class.POLICY, near=vocabulary.HINTED_POLICY, hint=True),
-    Group("hint_of_closing", Class.INACTIVE_MAILBOX, digit=5, near=vocabulary.HINTED_CLOSING, hint=True),
-    Group("hint_of_absence", Class.INVALID_RECIPIENT, digit=5, near=vocabulary.HINTED_ABSENCE, hint=True),
 )
-"""In the order in which they are believed; the hints at the end are single words, heard where nothing else speaks."""
+"""In the order in which they are believed; the hints near the end are single words, heard where nothing else speaks."""

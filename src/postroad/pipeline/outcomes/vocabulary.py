@@ -110,6 +110,12 @@ LISTED: Final = {
         лимит | cok fazla | tul sok | for manga | for mange | prea multe | 過多 | 过多 | 过快 | 超过 | 超過 | 上限 |
         制限 | 頻繁 | 频繁 | 초과 | 제한
     """,
+    "pace": """
+        rate | rates | frequency | pace | speed | volume
+    """,
+    "beyond": """
+        exceed- | above | beyond | reached | too high | over
+    """,
     "host": """
         ip | ips | ipv4 | ipv6 | ip address | ip addresses | ip adresse | ip range | ip block | your address |
         your host | your server | your mail server | your mailserver | your network | your isp | your domain |
@@ -267,6 +273,10 @@ LISTED: Final = {
         retired | on hold | withdrawn | ended | resigned | quit | asleep | sleep | deceased | gone away |
         out of service | ceased | parked | paused | vacated
     """,
+    "hint_of_nothing": """
+        unknown error | unknown reason | unknown reasons | unknown mailer | unknown problem | unknown failure |
+        unknown status | unknown exception
+    """,
     "hint_absence": """
         undeliverable | nobody | no one | unknown | invalid destination | bad destination | no match | mistyped |
         misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend
@@ -282,6 +292,7 @@ FULL: Final = Near(("box", "room"), ("full",))
 SHUT: Final = Near(("box",), ("shut",), within=5)
 GONE: Final = Near(("box",), ("gone",), within=4)
 UNLISTED: Final = Near(("box",), ("unlisted",), within=3)
+HURRIED: Final = Near(("pace",), ("beyond",), within=4)
 CROWDED: Final = Near(("flow",), ("much",), within=3)
 BARRED: Final = Near(("host",), ("barred",), within=6)
 ENCLOSED: Final = Near(("enclosed",), ("refused",), within=5)
