@@ -78,8 +78,10 @@ def read(text: str) -> DeliveryStatus:
             continue
         current = recipients[-1] if recipients else None
         if current is None or _begins_another(name, current, after_gap=after_gap):
-            if name not in _BEGINS or len(recipients) == RECIPIENTS:
+            if name not in _BEGINS:
                 continue
+            if len(recipients) == RECIPIENTS:
+                break
             current = {}
             recipients.append(current)
         current.setdefault(name, value)

@@ -10,6 +10,9 @@ from postroad.wire.lenient import Entity
 TEXT: Final = 32_768
 """Characters of the notice that are read."""
 
+PARTS_TEXT: Final = 524_288
+"""Characters of all text parts together that are looked through for the notice."""
+
 _ENDS = re.compile(r"message/|text/rfc822|text/x-rfc822")
 _BREAK = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?table|/?ul|/?pre|hr)\b[^<>]*>", re.IGNORECASE)
 _LINK = re.compile(r"<a\b([^<>]{0,1000})>([^<]{0,320})", re.IGNORECASE)
@@ -58,15 +61,22 @@ def _text(mail: Entity) -> str:
     """Return the text parts that stand before the machine's part and the copy; HTML only where no plain text is."""
     plains: list[str] = []
     marked: list[str] = []
+    left = PARTS_TEXT
     for part in mail.walk():
+        if left <= 0:
+            break
         if _ENDS.match(part.media_type):
             if plains or marked:
                 break
             continue
+        if not part.media_type.startswith("text/"):
+            continue
+        text = part.text()
+        left -= len(text)
         if part.media_type == "text/html":
-            marked.append(plain(part.text()))
-        elif part.media_type.startswith("text/"):
-            plains.append(part.text())
+            marked.append(plain(text))
+        else:
+            plains.append(text)
     text = "\n".join(plains)
     return text if text.strip() else "\n".join(marked)
 

@@ -5,6 +5,7 @@ prose is asked, because many write there what they do not write into the fields.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +18,8 @@ from postroad.wire.dsn import DeliveryStatus, RecipientStatus
 from postroad.wire.lenient import Entity
 
 TEXT: Final = 2_048
+FIELDS_TEXT: Final = 1_048_576
+"""Characters of parts that are looked through for the fields of a report, over all parts of a mail."""
 _STATUS_TYPES: Final = frozenset(("message/delivery-status", "message/global-delivery-status"))
 _FIELDS = re.compile(r"^(?:final-recipient|original-recipient)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _ACTION_FIELD = re.compile(
@@ -43,14 +46,17 @@ _EMPTY_REPLY = re.compile(
 
 def standard(mail: Entity, notice: Notice, original: Original) -> Report | None:
     """Return the report that the machine's part of a mail makes, or None without such a part."""
-    whole = _has_lost_its_boundaries(mail)
-    answers = automatic.marked(mail)
-    parts = [part for part in mail.walk() if part.media_type in _STATUS_TYPES or not answers]
-    found = [dsn.read(text) for part in parts if (text := _machine_text(part, whole=whole)) is not None]
-    found = [status for status in found if status.recipients]
+    found: list[DeliveryStatus] = []
+    recipients: dict[RecipientStatus, None] = {}
+    for text in _machine_texts(mail):
+        status = dsn.read(text)
+        if status.recipients:
+            found.append(status)
+            recipients |= dict.fromkeys(status.recipients)
+        if len(recipients) >= dsn.RECIPIENTS:
+            break
     if not found:
         return None
-    recipients = dict.fromkeys(one for status in found for one in status.recipients)
     return _report(replace(found[0], recipients=tuple(recipients)[: dsn.RECIPIENTS]), mail, notice, original)
 
 
@@ -74,17 +80,36 @@ def _has_lost_its_boundaries(mail: Entity) -> bool:
     return mail.media_type == "multipart/report" and [part.fields for part in mail.children] == [()]
 
 
-def _machine_text(part: Entity, *, whole: bool) -> str | None:
-    """Return the fields that a part holds: by its type, or as text of servers that gave it the wrong one.
+def _machine_texts(mail: Entity) -> Iterator[str]:
+    """Yield the fields that the parts of a mail hold, those first that say by their type that they do.
 
-    Text is read up to the copy of the message, unless `whole`: what is in there is what somebody else wrote. That of a
-    person's own machine is not read at all, because many answer with the message below and no line between.
+    A part's text counts for the limit whether it holds any or not: to look is what takes the time. The texts of a
+    person's own machine are not read at all, because many answer with the message below and no line between.
     """
-    if part.media_type in _STATUS_TYPES:
-        return part.text()
-    if not part.media_type.startswith(("text/", "application/octet-stream")) or quoted.is_copy(part):
-        return None
-    text = part.text()
+    whole = _has_lost_its_boundaries(mail)
+    parts = list(mail.walk())
+    stated = [part for part in parts if part.media_type in _STATUS_TYPES]
+    others = [] if automatic.marked(mail) else [part for part in parts if _may_hold_fields(part)]
+    left = FIELDS_TEXT
+    for part in (*stated, *others):
+        if left <= 0:
+            return
+        text = part.text()
+        left -= len(text)
+        fields = text if part.media_type in _STATUS_TYPES else _fields_in(text, whole=whole)
+        if fields is not None:
+            yield fields
+
+
+def _may_hold_fields(part: Entity) -> bool:
+    return part.media_type.startswith(("text/", "application/octet-stream")) and not quoted.is_copy(part)
+
+
+def _fields_in(text: str, *, whole: bool) -> str | None:
+    """Return the fields in a text of servers that gave it the wrong type, or None.
+
+    It is read up to the copy of the message, unless `whole`: what is in there is what somebody else wrote.
+    """
     if not _holds_fields(text):
         return None
     before = text if whole else quoted.cut(text)[0]
