@@ -24,6 +24,7 @@ _AGAIN = frozenset({409, 425, 429, 500, 502, 503, 504})
 _TIMEOUT_S = 10.0
 _PAUSE_S = 0.05
 _LAST_S = 20.0
+_ACK_S = 10.0
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -121,6 +122,12 @@ class Injector:
         self._stopped = True
         for client in self._clients:
             client.give_up_at = time.monotonic() + last_s
+
+    def await_ack(self, timeout_s: float = _ACK_S) -> None:
+        """Wait for the next 202."""
+        before, deadline = self.acknowledged, time.monotonic() + timeout_s
+        while self.acknowledged == before and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def recipient(self, number: int) -> str:
         return f"r{self._seed}-{number:06d}@sink.test"

@@ -57,6 +57,8 @@ def run(options: Options) -> Outcome:
             with Load(options, on) as load:
                 for kind in _KINDS[:1] if options.control else _KINDS * rounds:
                     time.sleep(0.7)
+                    if options.control:
+                        load.injector.await_ack()  # so that the commit that fails is one that was answered for
                     first_ns, until_ns, times = _fail(drive, kind)
                     failures += times
                     time.sleep(1.0)

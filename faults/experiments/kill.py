@@ -32,7 +32,6 @@ _SETTINGS = {
     "POSTROAD_DELIVERY_TIMEOUTS_DOT_S": "5",
     "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": str(_CONNECTIONS),
 }
-_ACKS_S = 10.0
 _MOST = 1_000_000
 _LATENCY_S = 0.005
 
@@ -94,7 +93,7 @@ class Killer:
                     self._injector.stop(self._plan.deadline_s)
                     return
                 if self._together:
-                    self._await_ack()
+                    self._injector.await_ack()
                     self._kill(self._nodes)
                 elif self._chance.random() < _WORKERS_SHARE:
                     self._kill_worker(self._chance.choice(self._nodes))
@@ -106,12 +105,6 @@ class Killer:
 
     def _enough(self) -> bool:
         return len(self.moments_ns) >= self._plan.kills and self._injector.acknowledged >= self._plan.messages
-
-    def _await_ack(self) -> None:
-        """Wait for the next 202 at the injector."""
-        before, deadline = self._injector.acknowledged, time.monotonic() + _ACKS_S
-        while self._injector.acknowledged == before and time.monotonic() < deadline:
-            time.sleep(0.001)
 
     def _kill(self, nodes: list[PostroadServer]) -> None:
         for node in nodes:
