@@ -247,6 +247,8 @@ def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
     """Tell whether words say less than the codes beside them: much of something, or no more than to come again."""
     if group.hint:
         return stated not in _OPEN or (basic in _VAGUE_CODES and basic not in _OPEN_CODES)
+    if group.name == "syntax":
+        return stated is Class.POLICY
     if group.name in _LATER:
         return stated not in _SUPPRESSING and (stated is not None or basic in _VAGUE_CODES)
     return stated is Class.MAILBOX_FULL and group.name in _CROWDED

@@ -13,7 +13,7 @@ CLEAR: Final = (
         phrases(
             """
             too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to | looping |
-            received lines | received headers | too many received
+            received lines | received headers | too many received | indicated no smtp service | lowest numbered mx
             """
         ),
     ),
@@ -48,7 +48,7 @@ CLEAR: Final = (
             """
             scanner is | scanner not | scanner error | scan failed | scanning failed | filter not responding | clamd |
             clamav error | filter is down | filter failed | filter unavailable | filter temporarily | could not load |
-            no mdb | antivirus engine | virus engine | av engine | engine out of order
+            no mdb | antivirus engine | virus engine | av engine | engine out of order | too many processes
             """
         ),
         digit=4,
@@ -66,7 +66,7 @@ CLEAR: Final = (
             want no mail | distribution list | mailing list is | only subscribers | only members | subscribers only |
             external senders | outsiders | internal use | internal users only | local user only | local users only |
             blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
-            sender address blocked | members-only | captcha | organizational settings | non-member |
+            sender address blocked by | members-only | captcha | organizational settings | non-member |
             not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule |
             recipient's block | recipient's blacklist | recipient's reject | user's block | user's blacklist |
             recipient's personal | personal filter | recipient's filter | user's filter | mail from outside |
@@ -193,7 +193,8 @@ CLEAR: Final = (
             neither mx | no valid mx | not in my domain | batv | third-party dsn | bogus mail from |
             mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable |
             forged | resolve to a name | match your ip | match the ip | ehlo name | helo does not | ehlo does not |
-            no hostname | authentication is req | authenticate first
+            no hostname | authentication is req | authenticate first | helo should | helo must | ehlo should |
+            ehlo must | fqdn
             """
         ),
     ),
@@ -236,7 +237,7 @@ CLEAR: Final = (
             you are blocked | bad neighborhood | bad neighbourhood | spamhausen | no smtp service | bad ip |
             due to abuse | unknowns | invalid recipients from | deactivated due to abuse | complaints we received |
             denyip | accept mail from your | mail from your ip | no access from | confirm this mail server |
-            invalid ip | residential | see pbl | pbl listing | blackhole
+            invalid ip | residential | see pbl | pbl listing | blackhole | namespace mining
             """
         ),
     ),

@@ -127,7 +127,8 @@ COMMON: Final = (
             unknown domain | host not found | host unknown | invalid domain | domain invalid | domain unknown |
             domain does not accept mail | host does not accept mail | does not accept incoming mail | no route found |
             any host named | host by that name | host name is unknown | unrouteable mail domain | unrouteable domain |
-            domain is not hosted | no mail service at | no mail exchanger | host part | domain part
+            domain is not hosted | no mail service at | no mail exchanger | host part | domain part |
+            mx records point | mx record point | non-existent host
             """
         ),
         digit=5,
@@ -195,7 +196,7 @@ COMMON: Final = (
             first command | pipelining | bad command | invalid command | unknown command | unimplemented |
             helo first | ehlo first | mail first | rcpt first | nested mail | syntax: | syntax in parameters |
             unsupported option | unsupported parameter | parameter not | parameters not | wrong sequence |
-            protocol deviation | protocol violation | out of sequence
+            protocol deviation | protocol violation | out of sequence | synchronization | synchronisation
             """
         ),
     ),

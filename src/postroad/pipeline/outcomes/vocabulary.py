@@ -279,7 +279,7 @@ LISTED: Final = {
     """,
     "hint_absence": """
         undeliverable | nobody | no one | unknown | invalid destination | bad destination | no match | mistyped |
-        misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend
+        misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend | know nobody
     """,
 }
 """The words of each mark, `|` between them."""
