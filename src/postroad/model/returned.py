@@ -83,6 +83,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it came as RFC 3464 asks; otherwise it was read from prose."""
     enclosed: bool = False
     """Whether it is a message within the mail that came: the mail may be about another delivery than it is."""
+    others: tuple["Report", ...] = ()
+    """Reports on other messages within the same mail. Only what came back in such a report says whom it is about."""
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

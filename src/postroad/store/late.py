@@ -60,6 +60,18 @@ def apply(connection: Connection, late: Late) -> Effect | None:
     return effect
 
 
+def apply_beside(connection: Connection, late: Late) -> Effect | None:
+    """Do as `apply` for what a mail says of one delivery more, and leave the mail's own end to that.
+
+    It may be done again: what is kept of a mail is kept once.
+    """
+    standing = _standing(connection, late.delivery_id)
+    if standing is None:
+        return Effect.UNMATCHED
+    verdict = late.judge(standing)
+    return None if verdict.wait else _apply(connection, late, standing, verdict)
+
+
 def of_message(connection: Connection, project: ProjectId, message: MessageId) -> dict[DeliveryId, list[LateFact]]:
     """Return the late facts of a message's deliveries, in the order in which they came."""
     rows = bulk.run(

@@ -159,6 +159,38 @@ async def test_a_report_within_a_mail_is_about_what_it_proves_itself_and_else_ab
     assert [entry.address for entry in yard.listed()] == ["bob@example.net"]
 
 
+async def test_reports_on_other_messages_within_a_mail_end_their_own_deliveries_by_their_own_proof(yard: Yard) -> None:
+    ann, bob, _ = yard.delivered(ANN, "bob@example.net", "cat@example.net")
+    on_bob = (ReportedRecipient(address="bob@example.net", status="5.1.1"),)
+    on_cat = (ReportedRecipient(address="cat@example.net", status="5.1.1"),)
+    others = (
+        Report(recipients=on_bob, standard=True, enclosed=True, original=_original(bob)),
+        Report(recipients=on_cat, standard=True, enclosed=True),
+        Report(recipients=on_cat, standard=True, enclosed=True, original=_original("dlv_" + 26 * "0")),
+    )
+    first = Report(recipients=BOUNCE.recipients, standard=True, enclosed=True, original=_original(ann), others=others)
+    for _ in range(2):  # the second time it changes nothing
+        mail = await yard.come_back("fbl", first)
+        assert (mail.delivery_id, mail.proof) == (ann, Proof.HEADER)
+        assert {entry.address for entry in yard.listed()} == {ANN, "bob@example.net"}
+    told = [event.data["to"] for event in yard.happened(EventType.BOUNCED_LATE)]
+    assert sorted(told) == [ANN, "bob@example.net"]
+
+
+async def test_a_mail_waits_while_a_delivery_that_it_reports_on_besides_is_being_sent(yard: Yard) -> None:
+    (ann,) = yard.delivered(ANN)
+    (lease,) = yard.leased("bob@example.net")
+    on_bob = (ReportedRecipient(address="bob@example.net", status="5.1.1"),)
+    other = Report(recipients=on_bob, standard=True, enclosed=True, original=_original(lease.delivery_id))
+    mail = await yard.come_back(ann, Report(recipients=BOUNCE.recipients, standard=True, others=(other,)))
+    assert mail.state is MailState.PENDING
+    yard.deliver([lease])
+    yard.pass_by(5)
+    await yard.inbound.round()
+    assert yard.mail(mail.id).state is MailState.DONE
+    assert {entry.address for entry in yard.listed()} == {ANN, "bob@example.net"}
+
+
 def _original(delivery: str) -> Original:
     return Original(delivery_token=verp.make(delivery, KEY))
 
@@ -208,6 +240,18 @@ async def test_a_message_id_of_several_recipients_needs_one_that_is_named(yard: 
     assert (named.delivery_id != first, named.effect) == (True, Effect.TOLD)
     complaint = Complaint(feedback_type="abuse", recipients=(ANN,), original=original)
     assert (await yard.come_back("abuse", complaint)).delivery_id == first
+
+
+async def test_a_delivery_that_goes_while_a_mail_is_judged_is_unmatched(yard: Yard) -> None:
+    gone = late.Late(
+        mail=yard.mint("inb"),
+        delivery_id=yard.mint("dlv"),
+        proof=Proof.HEADER,
+        at=yard.clock.now(),
+        judge=lambda _: pytest.fail("there is nothing to judge"),
+        suppressions=lambda _, __: [],
+    )
+    assert yard.database.write_now(lambda c: late.apply_beside(c, gone)) is Effect.UNMATCHED
 
 
 async def test_mail_about_a_delivery_that_is_no_longer_kept_is_unmatched(yard: Yard) -> None:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from postroad.features.inbound import matching
+from postroad.features.inbound.matching import Match
 from postroad.features.inbound.reader import Reader, Unreadable
 from postroad.features.suppressions import Suppressions
 from postroad.model.clock import DAY, MINUTE, SECOND, Clock, Instant, after
@@ -184,6 +185,9 @@ class Inbound:
     # --- what follows ------------------------------------------------------------------------------------------------
 
     async def _apply(self, mail: inbound.Pending, returned: Returned) -> None:
+        if not await self._others_applied(mail, returned):
+            await self._again(mail, counted=False, wait=_SOON)
+            return
         match = matching.proven(returned, mail.token, self._key)
         if match is None:
             match = await self._database.read(lambda c: matching.by_message_id(c, returned))
@@ -191,6 +195,31 @@ class Inbound:
         if match is None or found is None:
             await self._finish(mail.id, inbound.Outcome(_taken_for(returned), Effect.UNMATCHED))
             return
+        judged = await self._judged(mail, returned, match, found)
+        effect = await self._database.write(lambda c: facts.apply(c, judged))
+        if effect is None:
+            await self._again(mail, counted=False, wait=_SOON)
+            return
+        self.counted[_taken_for(returned), effect] += 1
+        self._told()
+
+    async def _others_applied(self, mail: inbound.Pending, returned: Returned) -> bool:
+        """Apply what a mail reports on other messages, each by its own proof; False when one has to wait."""
+        for other in returned.others if isinstance(returned, Report) else ():
+            match = matching.proven(other, None, self._key)
+            if match is None:
+                continue
+            found = await self._database.read(partial(facts.standing, delivery=match.delivery_id))
+            if found is None:
+                continue
+            judged = await self._judged(mail, other, match, found)
+            if await self._database.write(partial(facts.apply_beside, late=judged)) is None:
+                return False
+            self._told()
+        return True
+
+    async def _judged(self, mail: inbound.Pending, returned: Returned, match: Match, found: Standing) -> facts.Late:
+        """Return what a mail says of a delivery, and how to judge it."""
         case = partial(
             LateCase,
             returned=returned,
@@ -201,7 +230,7 @@ class Inbound:
             window=self._settings.window,
             rules=self._rulebook.rules,
         )
-        judged = facts.Late(
+        return facts.Late(
             mail=mail.id,
             delivery_id=match.delivery_id,
             proof=match.proof,
@@ -209,12 +238,6 @@ class Inbound:
             judge=lambda standing: judge_late(case(standing=standing)),
             suppressions=await self._entries(found),
         )
-        effect = await self._database.write(lambda c: facts.apply(c, judged))
-        if effect is None:
-            await self._again(mail, counted=False, wait=_SOON)
-            return
-        self.counted[_taken_for(returned), effect] += 1
-        self._told()
 
     async def _entries(self, found: Standing) -> Callable[[Standing, LateVerdict], Sequence[Suppression]]:
         """Return what makes the entries of a verdict that suppresses: a complaint may end several streams."""

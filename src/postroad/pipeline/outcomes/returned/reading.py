@@ -176,20 +176,27 @@ def _unstructured_alone(mail: Entity) -> Report | None:
 
 
 def _together(found: list[Report | Complaint]) -> Report | Complaint | None:
-    """Return several reports that came in one mail as one; a complaint among them is worth more than they are.
+    """Return several reports that came in one mail; a complaint among them is worth more than they are.
 
-    Only reports on the same message are one: what proves the first would else be taken for a proof of all. A mail has
-    one outcome, so that the first message's reports are read and those on other messages are left out.
+    Only reports on the same message are one: what proves the first would else be taken for a proof of all. Those on
+    other messages stand beside the first.
     """
     complaint = next((one for one in found if isinstance(one, Complaint)), None)
     if complaint is not None:
         return msgspec.structs.replace(complaint, enclosed=True)
-    every = [one for one in found if isinstance(one, Report)]
-    if not every:
+    by_message: dict[tuple[str | None, ...], list[Report]] = {}
+    for one in found:
+        if isinstance(one, Report):
+            by_message.setdefault(_message_of(one), []).append(one)
+    if not by_message:
         return None
-    alike = [one for one in every if _message_of(one) == _message_of(every[0])]
+    first, *others = (_as_one(alike) for alike in by_message.values())
+    return msgspec.structs.replace(first, others=tuple(others))
+
+
+def _as_one(alike: list[Report]) -> Report:
     recipients = tuple(dict.fromkeys(recipient for one in alike for recipient in one.recipients))
-    return msgspec.structs.replace(every[0], recipients=recipients[: prose.RECIPIENTS], enclosed=True)
+    return msgspec.structs.replace(alike[0], recipients=recipients[: prose.RECIPIENTS], enclosed=True)
 
 
 def _message_of(report: Report) -> tuple[str | None, str | None, str | None]:
