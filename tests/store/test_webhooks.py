@@ -218,6 +218,16 @@ def test_a_paused_or_disabled_endpoint_has_no_turn(
     assert database.read_now(lambda c: pushes.next_turn(c, now=clock.now())) is None
 
 
+def test_a_pause_behind_which_nothing_waits_is_no_turn(
+    database: Database, webhook: Webhook, project: Project, clock: StillClock
+) -> None:
+    paused = Health(failures=6, failing_since=clock.now(), paused_until=Instant(clock.now() + MINUTE))
+    database.write_now(lambda c: webhooks.replace(c, replace(webhook, health=paused)))
+    assert database.read_now(lambda c: pushes.next_turn(c, now=clock.now())) is None
+    tell(database, project, EventType.DELIVERED)
+    assert database.read_now(lambda c: pushes.next_turn(c, now=clock.now())) == paused.paused_until
+
+
 def test_a_failed_try_waits_for_its_time_and_holds_up_no_later_event(
     database: Database, webhook: Webhook, project: Project, clock: StillClock
 ) -> None:

@@ -168,19 +168,22 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         settings, transport, clock=clock, texts=resolver_of(settings, clock), intake=intake, projects=projects
     )
     rounds = (senders.recheck_due, retention.round, *(() if tls_mail is None else (tls_mail.round,)))
-    time = Timekeeper(clock, database, sending, told=told, rounds=rounds, elsewhere=time_elsewhere(ringing))
+    policy = _egress_policy(settings)
+    egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
+    notifier = Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told)
+    time = Timekeeper(
+        clock, database, sending, told=told, pushing=notifier, rounds=rounds, elsewhere=time_elsewhere(ringing)
+    )
     follow_time(ringing, time)
     suspending = Suspending(database, clock, mint, changed=changed, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
-    policy = _egress_policy(settings)
-    egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     return House(
         settings=settings, dev=dev, node=node, clock=clock, mint=mint, vault=vault, database=database, blobs=blobs,
         due=due, told=told, ringing=ringing, projects=projects, keys=keys, streams=streams, senders=senders,
         suppressions=suppressions,
         webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
-        notifier=Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told),
+        notifier=notifier,
         egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake, tls_mail=tls_mail,
         sending=sending, recompose=recompose, retention=retention, time=time, rules=ground.rules,
         suspensions=suspensions, shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock, suspensions),

@@ -2,8 +2,9 @@
 
 A jump goes from one due thing to the next: the clock is moved to when the next delivery or webhook is due, what is due
 is carried through, and so on until the time that was asked for. So every attempt is made at its own time, and not all
-of them at the end. Leases, sockets and rate buckets stay with the machine's time: nothing in flight lapses by a jump.
-Other nodes on the same store move theirs along.
+of them at the end. A stop takes as long as the work that is due there; only what stands still, such as mail of a paused
+project or an endpoint that does not answer, is waited for a little. Leases, sockets and rate buckets stay with the
+machine's time: nothing in flight lapses by a jump. Other nodes on the same store move theirs along.
 """
 
 import asyncio
@@ -25,8 +26,9 @@ _LONGEST_S: Final = 60.0
 """How long one jump may take; what is left of it is told, and asked for again."""
 _PATIENCE_S: Final = 10.0
 """How long one stop waits for mail in flight; a slow peer does not hold time up."""
-_BREATH_S: Final = 0.01
+_BREATH_S: Final = 0.004
 _QUIET_S: Final = 0.1
+"""How long one stop waits for what is due to begin or, at an endpoint of webhooks, to end."""
 _HEARD_S: Final = 3.0
 """How long one stop waits for other nodes to begin what is due; what none of them begins stands still."""
 MOST: Final = 366 * 24 * 3600
@@ -68,6 +70,14 @@ class Mover(Protocol):
         ...
 
 
+class Pusher(Protocol):
+    """The notifier, as far as time concerns it."""
+
+    async def begin_now(self) -> bool:
+        """Begin what is due without waiting for its own time to look, and tell whether anything is being pushed."""
+        ...
+
+
 class Time(msgspec.Struct, frozen=True, kw_only=True):
     """What time it is, and how far it was moved."""
 
@@ -91,6 +101,7 @@ class Timekeeper:
         sending: Mover,
         *,
         told: WakeUp,
+        pushing: Pusher | None = None,
         rounds: Sequence[Callable[[], Awaitable[object]]] = (),
         elsewhere: Callable[[int], None] | None = None,
     ) -> None:
@@ -105,6 +116,7 @@ class Timekeeper:
         self._database = database
         self._sending = sending
         self._told = told
+        self._pushing = pushing
         self._rounds = tuple(rounds)
         self._moving = asyncio.Lock()
 
@@ -182,29 +194,35 @@ class Timekeeper:
 
     async def _quiet(self) -> None:
         """Wait until what has become due was carried through, or stands still."""
-        patience_s, quiet_since = time.monotonic() + _PATIENCE_S, time.monotonic()
-        while (now_s := time.monotonic()) < patience_s:
-            if now_s - quiet_since >= _QUIET_S:
-                waits = now_s < patience_s - _PATIENCE_S + _HEARD_S
-                if self._elsewhere is None or not await self._busy_elsewhere(waits=waits):
-                    return
-                quiet_since = time.monotonic()
-            await asyncio.sleep(_BREATH_S)
+        began_s = quiet_since = time.monotonic()
+        while (now_s := time.monotonic()) < began_s + _PATIENCE_S:
             if self._sending.in_hand:
-                quiet_since = time.monotonic()
+                quiet_since = now_s
+            else:
+                in_hand, due = await self._database.read(self._in_the_queue)
+                pushing = self._pushing is not None and await self._pushing.begin_now()
+                if not (in_hand or due or pushing):
+                    return
+                if now_s - quiet_since >= _QUIET_S:
+                    if not self._awaits_others(in_hand, due, heard=now_s >= began_s + _HEARD_S):
+                        return
+                    quiet_since = now_s
+            await asyncio.sleep(_BREATH_S)
 
-    async def _busy_elsewhere(self, *, waits: bool) -> bool:
-        """Tell whether other nodes have mail in hand, or, while it `waits` for them, have yet to begin what is due."""
+    def _in_the_queue(self, connection: Connection) -> tuple[bool, set[lines.Line]]:
+        """Return whether any node has mail in hand, and the lines in which something is due."""
         now = self._clock.now()
+        found = lines.survey(connection)
+        return deliveries.any_in_hand(connection), {line for line in found if not line.parked and line.first_at <= now}
 
-        def ask(connection: Connection) -> tuple[bool, list[lines.Line]]:
-            return deliveries.any_in_hand(connection), lines.survey(connection)
-
-        in_hand, found = await self._database.read(ask)
-        due = {line for line in found if not line.parked and line.first_at <= now} - self._standing
-        if not waits:
+    def _awaits_others(self, in_hand: bool, due: set[lines.Line], *, heard: bool) -> bool:
+        """Tell whether other nodes have mail in hand or, unless all have `heard` by now, may yet begin what is due."""
+        if self._elsewhere is None:
+            return False
+        due = due - self._standing
+        if heard:
             self._standing |= due
-        return in_hand or bool(due and waits)
+        return in_hand or bool(due and not heard)
 
     async def _make_rounds(self) -> None:
         for make in self._rounds:

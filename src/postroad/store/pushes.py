@@ -63,7 +63,9 @@ def next_turn(connection: Connection, *, now: Instant) -> Instant | None:
         "SELECT CASE WHEN w.paused_until > d.next_at THEN w.paused_until ELSE d.next_at END AS at "
         "FROM webhooks w JOIN webhook_deliveries d ON d.webhook_id = w.id AND d.state = 'pending' "
         "WHERE w.disabled_at IS NULL "
-        "UNION ALL SELECT w.paused_until FROM webhooks w WHERE w.disabled_at IS NULL) AS moments WHERE at > ?",
+        "UNION ALL SELECT w.paused_until FROM webhooks w WHERE w.disabled_at IS NULL "
+        "AND EXISTS (SELECT 1 FROM events e WHERE e.project_id = w.project_id AND e.seq > w.cursor)"
+        ") AS moments WHERE at > ?",
         (now,),
     )
     return None if rows[0][0] is None else Instant(rows[0][0])

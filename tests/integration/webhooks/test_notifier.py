@@ -427,6 +427,28 @@ async def test_a_ring_while_an_endpoint_is_served_is_not_missed(yard: Yard, rece
     assert sorted(ids(receiver.requests)) == [event_id(n) for n in range(1, 40)]
 
 
+async def test_who_moves_the_clock_may_have_it_begin_at_once_while_the_role_runs(
+    yard: Yard, receiver: HttpReceiver
+) -> None:
+    await yard.add(receiver.url)
+    yard.tell(EventType.DELIVERED)
+    notifier = yard.notifier()
+    assert not await notifier.begin_now()
+    running = asyncio.create_task(notifier.run())
+    async with asyncio.timeout(20):
+        while not receiver.requests:
+            await asyncio.sleep(0)
+        while await notifier.begin_now():
+            await asyncio.sleep(0.01)
+        receiver.answer_by(lambda _: Answer(latency_s=0.5))
+        yard.tell(EventType.BOUNCED)
+        assert await notifier.begin_now()  # nobody rang
+        await asyncio.to_thread(receiver.await_requests, 2, timeout_s=10.0)
+        notifier.stop()
+        await running
+    assert not await notifier.begin_now()
+
+
 async def test_a_store_that_fails_stops_the_loop_for_a_moment_only(yard: Yard) -> None:
     slept: list[float] = []
 

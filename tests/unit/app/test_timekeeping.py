@@ -34,7 +34,7 @@ class EmptyDatabase:
     """A store where nothing is due."""
 
     async def read(self, ask):
-        return []
+        return (False, set()) if "_in_the_queue" in ask.__qualname__ else []
 
 
 def keeper(clock, *waits, rounds=()):
@@ -124,6 +124,62 @@ async def test_mail_in_flight_holds_time_up_only_for_a_while(monkeypatch):
     assert (await timekeeper.advance(60)).ahead_s == pytest.approx(60, abs=10)
 
 
+class StandingDatabase(EmptyDatabase):
+    """A store where something is due that nobody begins."""
+
+    def __init__(self, clock):
+        self.line = lines.Line("0 prj_1", clock.now())
+
+    async def read(self, ask):
+        return (False, {self.line}) if "_in_the_queue" in ask.__qualname__ else []
+
+
+async def test_a_stop_where_nothing_is_due_any_more_costs_no_time(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._QUIET_S", 3600.0)
+    monkeypatch.setattr("postroad.app.timekeeping._PATIENCE_S", 3600.0)
+    timekeeper, _, _ = keeper(MovableClock(), *[n * HOUR for n in range(1, 20)])
+    assert (await timekeeper.advance(DAY / SECOND)).stops == 19
+
+
+async def test_what_stands_still_is_waited_for_a_little(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._QUIET_S", 0.02)
+    clock = MovableClock()
+    began_s = time.monotonic()
+    shown = await Timekeeper(clock, StandingDatabase(clock), Hands(clock, HOUR), told=WakeUp()).advance(7200)
+    assert shown.stops == 1
+    assert time.monotonic() - began_s >= 0.04
+
+
+class Pushing:
+    """A notifier that is busy for so many looks at each stop."""
+
+    def __init__(self, looks):
+        self.looks = looks
+        self.left = 0
+        self.begun = 0
+
+    async def begin_now(self):
+        self.left = self.left - 1 if self.left else self.looks
+        self.begun += self.left == self.looks
+        return bool(self.left)
+
+
+async def test_a_stop_lasts_until_webhooks_were_pushed(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._QUIET_S", 3600.0)
+    monkeypatch.setattr("postroad.app.timekeeping._PATIENCE_S", 3600.0)
+    clock, pushing = MovableClock(), Pushing(looks=3)
+    timekeeper = Timekeeper(clock, EmptyDatabase(), Hands(clock, HOUR, 5 * HOUR), told=WakeUp(), pushing=pushing)
+    assert (await timekeeper.advance(DAY / SECOND)).stops == 2
+    assert (pushing.begun, pushing.left) == (3, 0)
+
+
+async def test_an_endpoint_that_does_not_answer_holds_time_up_only_for_a_while(monkeypatch):
+    monkeypatch.setattr("postroad.app.timekeeping._QUIET_S", 0.02)
+    clock = MovableClock()
+    timekeeper = Timekeeper(clock, EmptyDatabase(), Hands(clock), told=WakeUp(), pushing=Pushing(looks=10**9))
+    assert (await timekeeper.advance(60)).left_s == 0
+
+
 async def test_after_a_restart_time_goes_on_from_the_last_event():
     class Ahead:
         async def read(self, ask):
@@ -151,13 +207,13 @@ async def test_other_nodes_are_told_and_follow_ahead_only(monkeypatch):
     monkeypatch.setattr("postroad.app.timekeeping._HEARD_S", 0.2)
     clock, theirs, told = MovableClock(), MovableClock(), []
     paused = lines.Line("0 prj_1", clock.now())
-    answers = [(True, [paused])]
+    answers = [(True, {paused})]
 
     class SharedDatabase:
         async def read(self, ask):
             if "_next" in ask.__qualname__:
                 return []
-            return answers.pop(0) if answers else (False, [paused])
+            return answers.pop(0) if answers else (False, {paused})
 
     ours = Timekeeper(clock, SharedDatabase(), Hands(clock, HOUR), told=WakeUp(), elsewhere=told.append)
     await ours.advance(2 * HOUR / SECOND)

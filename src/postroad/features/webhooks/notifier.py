@@ -133,6 +133,7 @@ class Notifier:
         self._sleep = sleep
         self._draw = draw
         self._stopping = False
+        self._at_work = False
         self._running: dict[str, asyncio.Task[None]] = {}
         self._look_again = False
         self._next_at: Instant | None = None
@@ -149,6 +150,7 @@ class Notifier:
         """
         seen = self._wake.beat
         loop = asyncio.get_running_loop()
+        self._at_work = True
         try:
             while not self._stopping:
                 looked_s = loop.time()
@@ -164,6 +166,7 @@ class Notifier:
                     await asyncio.sleep(looked_s + self._pace_s - loop.time())
             await self.finish_turns()
         finally:
+            self._at_work = False
             left = list(self._running.values())
             for task in left:
                 task.cancel()  # what was on its way is sent again, with the same identifier
@@ -173,6 +176,15 @@ class Notifier:
         """Begin no further request; `run` returns when those in flight are through."""
         self._stopping = True
         self._wake.ring()
+
+    async def begin_now(self) -> bool:
+        """Serve those whose turn it is without waiting for the next look, and tell whether anybody is being served.
+
+        Where the role does not run, or stops, nobody is.
+        """
+        if self._at_work and not self._stopping:
+            await self.begin_turns()
+        return bool(self._running)
 
     async def begin_turns(self) -> int:
         """Serve the endpoints whose turn it is, each in its own task; return how many were begun."""
