@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from faults.checker import TERMINAL, Noticed, Told
+from faults.checker import TERMINAL, Mark, Noticed, Told, none_of
 from faults.injector import Ack, Client, Refusal
 
 _PAGE = 500
@@ -77,3 +77,10 @@ class Observer:
     def _get(self, path: str) -> dict[str, object]:
         _, body, _ = self._client.insist("GET", path, None, {}, time.monotonic() + _PATIENCE_S)
         return cast("dict[str, object]", msgspec.json.decode(body))
+
+
+def unknown(client: Client, acks: Sequence[Ack]) -> Mark:
+    """Look for messages that were answered 202 and that the server has never heard of; closes the client."""
+    found = [ack.message_id for ack in acks if client.ask("GET", f"/v1/messages/{ack.message_id}")[0] == 404]
+    client.close()
+    return none_of("UNKNOWN", "answered 202, not known to the server", found)

@@ -20,9 +20,15 @@ if TYPE_CHECKING:
 VARIABLE = "FAULTS_DEFECT"
 BOOT = "FAULTS_BOOT"
 """Names the boot of the machine that the process is to see: a power cut is followed by another one."""
+_BOOT_ID = "00000000-0000-4000-8000-{number:012}"
 _EARLY_S = 0.15
 _ENTRY = "from faults.sabotage import composing; composing({fd})"
 _JOB_LIMIT_S = 2.0
+
+
+def boot(number: int) -> dict[str, str]:
+    """The environment of a process on a machine that was started so many times."""
+    return {BOOT: _BOOT_ID.format(number=number)}
 
 
 def _break(owner: object, name: str, broken: object) -> None:

@@ -9,10 +9,13 @@ import errno
 import time
 from dataclasses import dataclass
 
+from faults import sabotage
 from faults.checker import Mark, none_of
 from faults.disk import Disk, disk
 from faults.frame import Experiment, Options, Outcome
+from faults.injector import Client
 from faults.load import SETTINGS, Load
+from faults.observer import unknown
 from faults.stage import Stage, python_path, stage
 from peers.ledger import Behaviour
 from peers.mta import mail_sink
@@ -53,9 +56,9 @@ def run(options: Options) -> Outcome:
         data.mkdir(mode=0o750)
         settings = {**relaying(sink.port), **SETTINGS, "POSTROAD_DATA_DIRECTORY": str(data)}
         with stage(options, settings) as on:
-            _broken(on, options)
+            _prepare(on, options)
             with Load(options, on) as load:
-                for kind in _KINDS[:1] if options.control else _KINDS * rounds:
+                for number, kind in enumerate(_KINDS[:1] if options.control else _KINDS * rounds, 1):
                     time.sleep(0.7)
                     if options.control:
                         load.injector.await_ack()  # so that the commit that fails is one that was answered for
@@ -74,12 +77,15 @@ def run(options: Options) -> Outcome:
                     on.node.kill()
                     drive.unmount()
                     drive.mount()
+                    on.node.environment |= sabotage.boot(number)
                     try:
                         on.node.start()
                     except PeerFailed as failure:
                         stopped.append(f"{kind.name}: no start: {str(failure)[-200:]}")
                         break
             marks = load.compare(sink.ledger)
+            if options.control:  # what it answered and could not store it may still have sent
+                marks.append(unknown(Client([on.node.port], on.key, "unknown"), load.acks()))
     marks += [
         none_of("LIES", "answered 202 while every commit failed", lies),
         none_of("REVIVED", "answered 202 after a failed sync and before a restart", revived),
@@ -89,13 +95,13 @@ def run(options: Options) -> Outcome:
     return Outcome(marks, {"rounds": rounds, "acknowledged": len(load.acks()), "failed calls": failures})
 
 
-def _broken(on: Stage, options: Options) -> None:
-    """For the control: a build that answers before the commit."""
-    if options.control:
-        on.node.stop()
-        on.node.module = "faults.sabotage"
-        on.node.environment |= {"PYTHONPATH": python_path(), "FAULTS_DEFECT": "answer-early"}
-        on.node.start()
+def _prepare(on: Stage, options: Options) -> None:
+    """Let the node see when the machine was started anew; for the control, be a build that answers before the commit."""
+    on.node.stop()
+    on.node.module = "faults.sabotage"
+    defect = "answer-early" if options.control else "none"
+    on.node.environment |= {"PYTHONPATH": python_path(), sabotage.VARIABLE: defect}
+    on.node.start()
 
 
 def _fail(drive: Disk, kind: Kind) -> tuple[int, int, int]:
@@ -122,6 +128,6 @@ EXPERIMENT = Experiment(
     name="failing-disk",
     does="Syncs fail with EIO and ENOSPC, writes with ENOSPC or stop short, under load; then the power goes.",
     control="a build that answers 202 before the commit",
-    reveals=frozenset({"LOST", "LIES"}),
+    reveals=frozenset({"LOST", "LIES", "UNKNOWN"}),
     run=run,
 )

@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from faults.checker import Mark, check, none_of
+from faults.checker import Mark, check
 from faults.frame import Experiment, Options, Outcome, Size
-from faults.injector import Ack, Client, Injector
-from faults.observer import Observer
+from faults.injector import Client, Injector
+from faults.observer import Observer, unknown
 from faults.stage import SENDER, stage
 from peers.ledger import Behaviour
 from peers.mta import mail_sink
@@ -168,7 +168,7 @@ def run(options: Options) -> Outcome:
         killed = kills * (nodes if options.control else 1)
         marks = [mark if mark.name != "DUP" else replace(mark, limit=killed * _CONNECTIONS) for mark in marks]
         asked = acks if options.control else chosen  # of the others the observer has read every one
-        marks.append(_unknown(Client(ports, on.key, "unknown"), asked))
+        marks.append(unknown(Client(ports, on.key, "unknown"), asked))
         observer.close()
         injector.close()
     orphans = tuple(str(pid) for pid in killer.orphans)
@@ -177,13 +177,6 @@ def run(options: Options) -> Outcome:
         Mark("KILLS", "kills of a server", kills, plan.kills, least=True),
     ]
     return Outcome(marks, {"messages": len(acks), "composing processes killed": killer.workers, "nodes": nodes})
-
-
-def _unknown(client: Client, acks: list[Ack]) -> Mark:
-    """Look for messages that were answered 202 and that the server has never heard of."""
-    found = [ack.message_id for ack in acks if client.ask("GET", f"/v1/messages/{ack.message_id}")[0] == 404]
-    client.close()
-    return none_of("UNKNOWN", "answered 202, not known to the server", found)
 
 
 EXPERIMENT = Experiment(

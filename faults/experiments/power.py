@@ -76,7 +76,7 @@ class Machine:
             self._tally.unsound += _unsound(self._drive.backing / "data" / "postroad.db")
         self._drive.mount()
         self._boots += 1
-        self._on.node.environment[sabotage.BOOT] = f"00000000-0000-4000-8000-{self._boots:012}"
+        self._on.node.environment |= sabotage.boot(self._boots)
         try:
             if self._postgres is not None:
                 (self._drive.place / "postgres" / "postmaster.pid").unlink(missing_ok=True)
