@@ -70,9 +70,9 @@ _CLOSER: Final = frozenset({Class.INACTIVE_MAILBOX, Class.MAILBOX_FULL})
 """Words of these beside a code about a recipient say more than the code, which is often the only one a server has."""
 _CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED, Class.UNREACHABLE, Class.DNS_FAILURE}
 """The same behind a 4xx, where a server often could not find out about the recipient."""
-_VAGUE: Final = frozenset({"policy", "blocked", "busy", "syntax", "spam", "content"})
+_VAGUE: Final = frozenset({"policy", "refused", "blocked", "busy", "syntax", "spam", "content"})
 """Groups of words that go with anything: beside a code that means one thing they say nothing."""
-_VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "blocked", "busy", "syntax", "relay", "tls", "tls_words"})
+_VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "refused", "blocked", "busy", "syntax", "relay", "tls", "tls_words"})
 """The same beside a code about a recipient."""
 
 _CLEAR_CODES: Final = {
@@ -223,14 +223,15 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
     stated = None if meaning is None else (meaning.permanent if basic >= 500 else meaning.transient)
     rule = "" if code is None else f"enhanced.{code[0]}.{code[1]}"
     if meaning is not None and meaning.firm and stated is not None:
-        said = _said_beside(stated, group, basic, text)
+        group = _unhinted(group)
+        said = _unhinted(_said_beside(stated, group, basic, text))
         if not _outweighs(said, stated, basic, text):
             return _Weighed(stated, rule, _by_firm_code(stated, said, group, text), Basis.ENHANCED)
         group = said
     if (
         stated is None
         and basic in _CLEAR_CODES
-        and (group is None or group.name in _VAGUE or group.cls in _SUPPRESSING)
+        and (group is None or group.hint or group.name in _VAGUE or group.cls in _SUPPRESSING)
     ):
         return _Weighed(_CLEAR_CODES[basic], f"code.{basic}", Confidence.MEDIUM, Basis.CODE)
     if group is not None and not (_says_less(group, basic, stated) or _of_another_domain(group, stated, text)):
@@ -241,6 +242,11 @@ def _weigh(basic: int, code: tuple[int, int] | None, group: Group | None, text: 
     if code == _OTHER_ADDRESS:
         return _Weighed(Class.INVALID_RECIPIENT, rule, Confidence.LOW, Basis.ENHANCED)
     return _Weighed(_VAGUE_CODES.get(basic, Class.UNKNOWN), f"code.{basic}", Confidence.LOW, Basis.CODE)
+
+
+def _unhinted(group: Group | None) -> Group | None:
+    """Return a group, but no hint: beside a code that means one thing a single word says nothing."""
+    return None if group is not None and group.hint else group
 
 
 def _says_less(group: Group, basic: int, stated: Class | None) -> bool:
@@ -275,7 +281,7 @@ def _by_firm_code(stated: Class, said: Group | None, group: Group | None, text: 
         return Confidence.HIGH
     if stated in _SUPPRESSING and phrases.names_sender(phrases.without_links(text)):
         return Confidence.LOW
-    spoken = said if said is not None and said.cls in _SUPPRESSING and not said.hint else group
+    spoken = said if said is not None and said.cls in _SUPPRESSING else group
     return Confidence.LOW if spoken is not None and spoken.cls in _ABOUT_US else Confidence.HIGH
 
 

@@ -13,7 +13,8 @@ CLEAR: Final = (
         phrases(
             """
             too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to | looping |
-            received lines | received headers | too many received | indicated no smtp service | lowest numbered mx
+            received lines | received headers | too many received | indicated no smtp service | lowest numbered mx |
+            loop detected
             """
         ),
     ),
@@ -36,7 +37,7 @@ CLEAR: Final = (
             rejected: service is unavailable | rejected: service temporarily unavailable |
             intentional policy rejection | policy restrictions; try | policy rejection; try |
             policy rejection, please try | rejected: please try | rejected: try again | unknown sender, please retry |
-            unknown sender, try | unknown sender/recipient | new sender,
+            unknown sender, try | unknown sender/recipient | new sender, | for new senders | new senders,
             """
         ),
         digit=4,
@@ -53,6 +54,7 @@ CLEAR: Final = (
         ),
         digit=4,
     ),
+    Group("blocked_using", Class.REPUTATION_BLOCK, phrases("address blocked using")),
     Group(
         "unwanted",
         Class.POLICY,
@@ -60,23 +62,43 @@ CLEAR: Final = (
             """
             badmailfrom | senderfilterconfig | null sender | empty envelope | envelope senders not allowed |
             not subscribed | envelope blocked | blocked senders | by the recipient | to this group |
-            user's reject list | user reject | user in blacklist | by user settings | does not want | doesn't want |
+            user's reject list | user rejects | user in blacklist | by user settings | does not want | doesn't want |
             don't want your | not interested in | by their own list | your address is blocked by |
             on the personal blacklist | recipient has blocked | user has blocked | user blocked | wants no mail |
             want no mail | distribution list | mailing list is | only subscribers | only members | subscribers only |
             external senders | outsiders | internal use | internal users only | local user only | local users only |
             blocked by the recipient | does not like you | user refused | recipient preferences | privacy settings |
-            sender address blocked by | members-only | captcha | organizational settings | non-member |
+            sender address blocked | members-only | captcha | organizational settings | non-member |
             not accepting mail with | administrator's rule | administrator's policy | transport rule | mail flow rule |
             recipient's block | recipient's blacklist | recipient's reject | user's block | user's blacklist |
             recipient's personal | personal filter | recipient's filter | user's filter | mail from outside |
             from the outside | outside senders | outside your organi | outside the organi | outside our organi |
             not on whitelist | not on the whitelist | not on my whitelist | not in whitelist | not in the whitelist |
             not to receive | opted out | non-subscribers | for internal | from inside | outgoing mail only |
-            sends only | colleagues | receives no mail from | takes no mail from |
-            sender address rejected: blocked | sender access denied |
-            allowed to send to th | permitted to send to th | authorized to send to | authorised to send to |
-            senders not permitted | sender not permitted | senders not allowed
+            sends only | colleagues | receives no mail from | takes no mail from | sender address rejected: blocked |
+            sender access denied | allowed to send to th | permitted to send to th | authorized to send to |
+            authorised to send to | senders not permitted | sender not permitted | senders not allowed
+            """
+        ),
+    ),
+    Group(
+        "domain_gone",
+        Class.BAD_DOMAIN,
+        phrases(
+            """
+            domain is not active | domain is inactive | domain is suspended | domain has expired | domain expired |
+            domain is disabled | domain suspended | domain disabled
+            """
+        ),
+        digit=5,
+    ),
+    Group(
+        "size_of_attachment",
+        Class.MESSAGE_TOO_LARGE,
+        phrases(
+            """
+            attachment too large | attachment is too large | attachments too large | attachments are too large |
+            attachment exceeds | attachments exceed | attachments may not exceed | attachment size | attachment too big
             """
         ),
     ),
@@ -119,7 +141,8 @@ CLEAR: Final = (
             messages per connection | connections per | too many open | sessions from your | messages from your ip |
             messages per minute | messages per day | excess of messages | receiving rate | exceeded message rate |
             mails per hour | rate limit reached | rate limit exceeded | rate limit for | throttled |
-            parallel sessions | parallel connections | simultaneous | being limited | rate exceeded
+            parallel sessions | parallel connections | simultaneous | being limited | rate exceeded |
+            connection quota | connections open | sending speed | concurrency exceeded
             """
         ),
     ),
@@ -134,8 +157,8 @@ CLEAR: Final = (
             as a relay | relaying prohibited | relay prohibited | not a relay | isn't hosted here | not hosted here |
             does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
             not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted |
-            not hosted with us | relaying is denied | relay is denied | relaying refused |
-            relay not consent | relay no permitido | relay nao permitido
+            not hosted with us | relaying is denied | relay is denied | relaying refused | relay not consent |
+            relay no permitido | relay nao permitido | relais refuse | not relaying
             """
         ),
     ),
@@ -148,7 +171,7 @@ CLEAR: Final = (
             encryption required | requires encryption | encryption is required | tls connection required |
             tls not available | tls/ssl | must use tls | encrypted connection | secure connection required |
             encrypted channel | encryption needed | (tls) | tls currently | tls temporarily | dane validation |
-            mta-sts | without tls | use tls | tls handshake | without encryption
+            mta-sts | without tls | use tls | tls handshake | without encryption | unencrypted
             """
         ),
     ),
@@ -194,7 +217,7 @@ CLEAR: Final = (
             mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable |
             forged | resolve to a name | match your ip | match the ip | ehlo name | helo does not | ehlo does not |
             no hostname | authentication is req | authenticate first | helo should | helo must | ehlo should |
-            ehlo must | fqdn
+            ehlo must | fqdn | permitted sender | ip mismatch | hostname mismatch
             """
         ),
     ),
@@ -227,17 +250,18 @@ CLEAR: Final = (
             unsolicited mail originating | access to this mail system has been rejected | in rbl | by rbl | an rbl |
             rbl list | uceprotect | black ip | blocked for spam | block for spam | blocked for abuse | spam ip |
             spammer | spamming issues | dynamically-assigned | dynamic ip | weren't sent | is_blocked | ip blocked |
-            ip address has been blocked | is blocked by | is listed | mail-abuse | abuse detected |
-            network is blocked | temporarily blocked for | suspicious activity | open proxy | ip bloqueado | dialup |
-            smtp server of your isp | use your isp | spam from your | from your network | sender score |
-            too much spam | permanently deferred | currently blocked | refused to talk | aup#bl | not available aup# |
-            intrusion prevention | rbl reject | ip is rejected | ip is hangup | is filtered and this connection |
-            blocked automatically | xbl listing | in spl-xbl | csi.cloudmark | cloudmark sender | cloudmark csi |
-            domain blocked | domain is blocked | in prison | rbl deny | rbl check | your hostname is |
-            you are blocked | bad neighborhood | bad neighbourhood | spamhausen | no smtp service | bad ip |
-            due to abuse | unknowns | invalid recipients from | deactivated due to abuse | complaints we received |
-            denyip | accept mail from your | mail from your ip | no access from | confirm this mail server |
-            invalid ip | residential | see pbl | pbl listing | blackhole | namespace mining
+            ip address has been blocked | host is blocked by | server is blocked by | ip is blocked by | is listed |
+            mail-abuse | abuse detected | network is blocked | temporarily blocked for | suspicious activity |
+            open proxy | ip bloqueado | dialup | smtp server of your isp | use your isp | spam from your |
+            from your network | sender score | too much spam | permanently deferred | currently blocked |
+            refused to talk | aup#bl | not available aup# | intrusion prevention | rbl reject | ip is rejected |
+            ip is hangup | is filtered and this connection | blocked automatically | xbl listing | in spl-xbl |
+            csi.cloudmark | cloudmark sender | cloudmark csi | domain blocked | domain is blocked | in prison |
+            rbl deny | rbl check | your hostname is | you are blocked | bad neighborhood | bad neighbourhood |
+            spamhausen | no smtp service | bad ip | due to abuse | unknowns | invalid recipients from |
+            deactivated due to abuse | complaints we received | denyip | accept mail from your | mail from your ip |
+            no access from | confirm this mail server | invalid ip | residential | see pbl | pbl listing | blackhole |
+            namespace mining
             """
         ),
     ),

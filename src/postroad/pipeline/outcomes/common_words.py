@@ -39,7 +39,7 @@ COMMON: Final = (
         phrases(
             """
             smtputf8 | internationalized | internationalised | non-ascii address | utf-8 address | utf8 address |
-            outside ascii | outside of ascii | non-ascii character
+            eai address | outside ascii | outside of ascii | non-ascii character
             """
         ),
     ),
@@ -91,6 +91,7 @@ COMMON: Final = (
             disk space
             """
         ),
+        digit=4,
     ),
     Group("full_words", Class.MAILBOX_FULL, near=vocabulary.FULL),
     Group(
@@ -128,7 +129,8 @@ COMMON: Final = (
             domain does not accept mail | host does not accept mail | does not accept incoming mail | no route found |
             any host named | host by that name | host name is unknown | unrouteable mail domain | unrouteable domain |
             domain is not hosted | no mail service at | no mail exchanger | host part | domain part |
-            mx records point | mx record point | non-existent host
+            mx records point | mx record point | non-existent host | domain has no | no mail server |
+            domain is not active | domain is inactive | domain has expired | bad domain
             """
         ),
         digit=5,
@@ -216,14 +218,11 @@ COMMON: Final = (
         Class.POLICY,
         phrases(
             """
-            policy | policies | administrative | prohibit | not authorized | not allowed | denied | rejected by |
-            not permitted | permission | refused by | does not accept mail from | not accepted | refuses to receive |
-            refused to receive | envelope blocked | whitelist | allowlist | not in allowed | members only |
-            restricted | inbounds disabled | not authorised | blocked senders | sender blocked | closed mailing list |
-            go away | no access for | not welcome | you are not | not wanted | unauthorized | unauthorised |
-            is forbidden | rejected for | security settings | not whitelisted | only accept | interdit |
-            nicht erlaubt | no autorizado | nao autorizado | relay | security regulation | no permit |
-            security reasons
+            policy | policies | administrative | prohibit | not authorized | permission | does not accept mail from |
+            envelope blocked | whitelist | allowlist | not in allowed | members only | restricted | inbounds disabled |
+            not authorised | blocked senders | sender blocked | closed mailing list | no access for | unauthorized |
+            unauthorised | security settings | not whitelisted | only accept | interdit | nicht erlaubt |
+            no autorizado | nao autorizado | relay | security regulation | security reasons
             """
         ),
     ),
@@ -261,8 +260,20 @@ COMMON: Final = (
     Group("hint_of_names", Class.DNS_FAILURE, digit=4, near=vocabulary.HINTED_NAMES, hint=True),
     Group("hint_of_encryption", Class.TLS_REQUIRED_FAILED, near=vocabulary.HINTED_ENCRYPTION, hint=True),
     Group("hint_of_rate", Class.RATE_LIMITED, near=vocabulary.HINTED_RATE, hint=True),
+    Group("hint_of_crowds", Class.RATE_LIMITED, digit=4, near=vocabulary.HINTED_CROWD, hint=True),
     Group("hint_of_content", Class.CONTENT_REJECTED, near=vocabulary.HINTED_CONTENT, hint=True),
     Group("hint_of_reputation", Class.REPUTATION_BLOCK, near=vocabulary.HINTED_REPUTATION, hint=True),
+    Group(
+        "refused",
+        Class.POLICY,
+        phrases(
+            """
+            denied | rejected by | refused by | not accepted | not allowed | not permitted | refuses to receive |
+            refused to receive | go away | not welcome | not wanted | is forbidden | rejected for | no permit |
+            you are not
+            """
+        ),
+    ),
     Group("hint_of_policy", Class.POLICY, near=vocabulary.HINTED_POLICY, hint=True),
     Group("hint_of_closing", Class.INACTIVE_MAILBOX, digit=5, near=vocabulary.HINTED_CLOSING, hint=True),
     Group("hint_of_absence", Class.INVALID_RECIPIENT, digit=5, near=vocabulary.HINTED_ABSENCE, hint=True),

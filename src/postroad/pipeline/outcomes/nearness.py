@@ -19,6 +19,9 @@ _SENTENCE: Final = 50
 _ENDS: Final = frozenset(".;!?")
 _TOKEN: Final = re.compile(r"(?<![\w-])(?:[\w-]++\.){2,}+[\w-]++|[^\W_]+|[.;!?](?=\s|$)")
 """A name of three labels or more, such as a server's, is one word, since its labels say nothing; a sentence's end."""
+_HOST: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+HOST: Final = "address"
+"""What an IPv4 address is marked as."""
 _SHORTEST: Final = 3
 """Letters of the shortest beginning of a word that a vocabulary may have."""
 
@@ -107,6 +110,8 @@ class Vocabulary:
             taken = 1
             if tokens[index] in _ENDS:
                 place += _SENTENCE
+            elif tokens[index][-1].isdigit() and _HOST.fullmatch(tokens[index]):
+                marks.setdefault(HOST, []).append(place)
             else:
                 names, taken = self._named(tokens, index)
                 for name in names:

@@ -31,7 +31,7 @@ GROUPS: Final = (*CLEAR, *COMMON)
 
 _UNKNOWN: Final = next(group.phrases for group in GROUPS if group.name == "recipient")
 _MINDED: Final = tuple(
-    phrase for group in GROUPS if group.name in {"policy", "blocked", "spam"} for phrase in group.phrases
+    phrase for group in GROUPS if group.name in {"policy", "refused", "blocked", "spam"} for phrase in group.phrases
 )
 _HOST: Final = re.compile(r"\baddress[ :=]{0,3}[\[(]?[0-9]{1,3}\.[0-9]{1,3}\.")
 """An address of a host, not of a mailbox."""

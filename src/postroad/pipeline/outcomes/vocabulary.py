@@ -7,7 +7,7 @@ has marks of its own (`sender`, `host`), so that `IP address` is no address of a
 
 from typing import Final
 
-from postroad.pipeline.outcomes.nearness import Near, Vocabulary
+from postroad.pipeline.outcomes.nearness import HOST, Near, Vocabulary
 
 LISTED: Final = {
     "box": """
@@ -32,9 +32,9 @@ LISTED: Final = {
         unkown | unknow | unknwon | not found | cannot be found | can not be found | can t be found |
         could not be found | couldn t be found | not exist- | doesn t exist | does not exist | doesnt exist |
         does n t exist | non exist- | nonexist- | inexistent | never existed | invalid | not valid | not a valid |
-        isn t valid | not recogni- | unrecogni- | no such | isn t here | not here | not present | not known |
-        missing | could not be located | cannot be located | not located | unable to locate | unable to find |
-        undefined | not defined | not registered | unregistered | unassigned | not in our | not on this | not on our |
+        isn t valid | not recogni- | unrecogni- | no such | isn t here | not here | not present | not known | missing |
+        could not be located | cannot be located | not located | unable to locate | unable to find | undefined |
+        not defined | not registered | unregistered | unassigned | not in our | not on this | not on our |
         does not match any | not a local | not local | incorrect | wrong | mistyped | misspelled | unroutable |
         unrouteable | no one here | nobody | there is no | there s no | not have | doesn t have | not setup |
         not set up | unbekannt- | existiert | nicht bekannt | nicht gefunden | nicht vorhanden | nicht verfugbar |
@@ -50,22 +50,26 @@ LISTED: Final = {
         nu exista | okand- | finns inte | finns ej | ogiltig- | ukendt | ukjent | findes ikke | finnes ikke |
         eksisterer ikke | tuntematon | ei ole olemassa | ei loydy | άγνωστος | αγνωστος | δεν υπαρχει | 存在しません |
         存在しない | 存在致しません | 見つかりません | 不明 | 無効 | ありません | 不存在 | 未找到 | 找不到 | 无此 |
-        查无 | 無此 | 无效 | 未知 | 不正确 | 존재하지 | 없는 | 없습니다 | 알 수 없 | 찾을 수 없
+        查无 | 無此 | 无效 | 未知 | 不正确 | 존재하지 | 없는 | 없습니다 | 알 수 없 | 찾을 수 없 | not belong |
+        doesn t belong | no record | no entry | came back empty | fiction- | fictitious | absent | nonexisting |
+        non existing | unresolvable | isn t known | not one of our | not one of ours | not assigned | not identified |
+        unidentified | no trace | not hosted on
     """,
     "shut": """
         bloccat- | expirad- | blocked due to inactivity | gelost | vervallen | wygas- | disabled | inactive |
-        suspended | closed | locked | frozen | dormant | expired | deactivated | de activated | terminated |
-        canceled | cancelled | discontinued | deleted | removed | retired | abandoned | archived | no longer |
-        not active | not activated | isn t active | not enabled | not in use | unused | decommissioned | revoked |
-        desactive- | suspendu- | ferme | fermee | supprime- | cloture- | resilie- | inactif | inactive- | gesperrt- |
-        deaktiviert- | geloscht | geloescht | geschlossen | stillgelegt | inaktiv | abgelaufen | nicht mehr |
-        desactivad- | deshabilitad- | suspendid- | cancelad- | inactiv- | bloquead- | dado de baja | desativad- |
-        inativ- | encerrad- | suspens- | disattivat- | sospes- | chius- | disabilitat- | scadut- | geblokkeerd |
-        opgeheven | gedeactiveerd | inactief | niet meer | zablokowan- | nieaktywn- | zawieszon- | usuniet- |
-        zablokovan- | zrusen- | neaktivn- | deaktivovan- | заблокирован- | отключен- | отключён- | неактивн- |
-        удален- | удалён- | закрыт- | kapali | kapatilmis | askiya | devre disi | letiltva | megszunt | dezactivat |
-        inactivat | avstangd | stangt | nedlagt | suljettu | 停止 | 凍結 | 削除 | 解約 | 停用 | 冻结 | 禁用 | 已停 |
-        锁定 | 注销 | 정지 | 휴면 | 비활성 | 탈퇴 | turned off | switched off | shut down | out of use | out of service
+        suspended | closed | locked | frozen | dormant | expired | deactivated | de activated | terminated | canceled |
+        cancelled | discontinued | deleted | removed | retired | abandoned | archived | no longer | not active |
+        not activated | isn t active | not enabled | not in use | unused | decommissioned | revoked | desactive- |
+        suspendu- | ferme | fermee | supprime- | cloture- | resilie- | inactif | inactive- | gesperrt- | deaktiviert- |
+        geloscht | geloescht | geschlossen | stillgelegt | inaktiv | abgelaufen | nicht mehr | desactivad- |
+        deshabilitad- | suspendid- | cancelad- | inactiv- | bloquead- | dado de baja | desativad- | inativ- |
+        encerrad- | suspens- | disattivat- | sospes- | chius- | disabilitat- | scadut- | geblokkeerd | opgeheven |
+        gedeactiveerd | inactief | niet meer | zablokowan- | nieaktywn- | zawieszon- | usuniet- | zablokovan- |
+        zrusen- | neaktivn- | deaktivovan- | заблокирован- | отключен- | отключён- | неактивн- | удален- | удалён- |
+        закрыт- | kapali | kapatilmis | askiya | devre disi | letiltva | megszunt | dezactivat | inactivat | avstangd |
+        stangt | nedlagt | suljettu | 停止 | 凍結 | 削除 | 解約 | 停用 | 冻结 | 禁用 | 已停 | 锁定 | 注销 | 정지 |
+        휴면 | 비활성 | 탈퇴 | turned off | switched off | shut down | out of use | out of service |
+        changed his | changed her | gekundigt | gekuendigt | purged | erased | disused | ended
     """,
     "room": """
         room | quota | quotas | storage | space | disk | speicher | speicherplatz | platz | espace | espacio |
@@ -81,7 +85,8 @@ LISTED: Final = {
         esgotad- | piena | pieno | pien- | superat- | esaurit- | vol | overschreden | pelna | pelny | pelne |
         przepeln- | przekroczon- | zaplnen- | plna | plny | prekrocen- | переполнен- | превышен- | заполнен- |
         переповнен- | dolu | dolmus | asildi | asilmis | megtelt | betelt | plina | depasit- | fullt | fuld | taynna |
-        満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족
+        満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족 |
+        cannot take more | can t take more | cannot hold | make room | delete some | allocated space
     """,
     "container": """
         mailbox | mailboxes | mail box | inbox | box | maildrop | mailfolder | mail folder | postfach | boite |
@@ -97,7 +102,7 @@ LISTED: Final = {
         verbindung- | nachrichten | connexion- | courriel- | mensaje- | correo- | conexion- | conexoe- | mensagen- |
         messagg- | connession- | berichten | verbinding- | wiadomosci | polacz- | zprav | spojeni | сообщений |
         писем | соединен- | подключен- | mesaj- | baglanti- | uzenet | kapcsolat- | anslutning- | 接続 | 送信数 |
-        通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송
+        通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송 | concurrency
     """,
     "much": """
         too frequent | faster than | are permitted | per hour | per day | a day | an hour | reached | too many |
@@ -108,7 +113,7 @@ LISTED: Final = {
         demasiad- | limite de | limite d | limite alcanzad- | limite exced- | excesso de | exceso de | muitas |
         muitos | troppi | troppe | te veel | zbyt wiele | zbyt duzo | za duzo | prilis mnoho | слишком | превышен- |
         лимит | cok fazla | tul sok | for manga | for mange | prea multe | 過多 | 过多 | 过快 | 超过 | 超過 | 上限 |
-        制限 | 頻繁 | 频繁 | 초과 | 제한
+        制限 | 頻繁 | 频繁 | 초과 | 제한 | 多すぎ | at most | speed | concurrency | shaped
     """,
     "pace": """
         rate | rates | frequency | pace | speed | volume
@@ -123,7 +128,7 @@ LISTED: Final = {
         mail server | source address | connecting ip | connecting host | subnet | netblock | adresse ip |
         direccion ip | endereco ip | indirizzo ip | adres ip | ip adres | ip adresiniz | ip adresi | ip адрес- |
         ihr server | ihr mailserver | votre serveur | su servidor | seu servidor | host | ip地址 | ipアドレス |
-        发信ip | アクセス元 | 아이피
+        发信ip | アクセス元 | 아이피 | servidor | serveur | сервер
     """,
     "barred": """
         blacklist- | blocklist- | blocklisted | black list- | block list | block listed | blocked | blocking |
@@ -173,7 +178,8 @@ LISTED: Final = {
         no autorizad- | denegad- | no permitid- | rejeitad- | recusad- | nao autorizad- | nao permitid- | negad- |
         rifiutat- | respint- | non autorizzat- | non consentit- | geweigerd | niet toegestaan | odrzucon- |
         niedozwolon- | odmitnut- | zamitnut- | отклон- | запрещ- | отказ- | reddedildi | izin verilmi- | elutasit- |
-        respins | nekad | avvisad | afvist | 拒绝 | 拒絕 | 拒否 | 許可されて | 거부
+        respins | nekad | avvisad | afvist | 拒绝 | 拒絕 | 拒否 | 許可されて | 거부 | verboten- | unzulassig- |
+        unzulaessig- | unerlaubt-
     """,
     "from": """
         mail from | mailfrom | header from | from header | envelope from | return path
@@ -228,7 +234,8 @@ LISTED: Final = {
     """,
     "broken": """
         fail | fails | failed | failure | error | errors | timeout | timed out | problem | no | none | missing |
-        cannot | not found | unable | without | unavailable | lookup | unresolvable | temporary | temporarily
+        cannot | not found | unable | without | unavailable | lookup | unresolvable | temporary | temporarily |
+        not answering | not responding | no answer | does not answer | unresponsive | not reachable
     """,
     "tls": """
         tls | ssl | tlsv1 | starttls | dane | certificate | mta sts | requiretls | cipher | ciphers | handshake
@@ -236,14 +243,17 @@ LISTED: Final = {
     "big": """
         too big | too large | too long | oversize | oversized | exceeds the size | exceeds size | size limit |
         maximum size | max size | size exceed- | larger than | bigger than | zu gross | zu gros | trop volumineu- |
-        trop gros | trop grand | trop important- | taille maximale | taille limite | demasiado grande |
-        tamano maximo | muito grande | tamanho maximo | troppo grande | dimensione massima | te groot | za duza |
-        za duzy | prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 | 過大 |
-        大きすぎ | サイズ | 너무 큽 | too heavy | heavier than
+        trop gros | trop grand | trop important- | taille maximale | taille limite | demasiado grande | tamano maximo |
+        muito grande | tamanho maximo | troppo grande | dimensione massima | te groot | za duza | za duzy |
+        prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 | 過大 | 大きすぎ |
+        サイズ | 너무 큽 | too heavy | heavier than | more than allowed | larger than allowed | exceeds allowed
     """,
     "hint_server": """
         internal | database | upstream | backend | engine | trouble | repair- | disk | memory | overload- | load |
-        crash- | outage | maintenance | storage | downtime | exception | channel
+        crash- | outage | maintenance | storage | downtime | exception | channel | sql | spool | processing | ldap |
+        error | errors | failed | failure | fail | fails | process | processes | busy | uberlast- | ueberlast- |
+        surcharge- | sobrecarg- | error temporal | temporaire | temporaneo | temporario | временн- | ошибк- | 一時 |
+        エラー | 错误
     """,
     "hint_names": """
         lookup | look up | resolve- | resolution | servfail | nxdomain | nameserver | name server | dns | mx
@@ -253,25 +263,37 @@ LISTED: Final = {
     """,
     "hint_rate": """
         enough for | less often | fewer | slower | frequency | burst | hourly | daily | per hour | per day |
-        per minute | overuse | volume | excessive | too often | limit | limits | quota
+        per minute | overuse | volume | excessive | too often | limit | limits | quota | at most | maximum | max |
+        speed | shaped | shaping | concurrency | reduce | throughput
+    """,
+    "hint_crowd": """
+        connections | sessions | simultan- | verbindungen | connexions | conexiones | conexoes | connessioni |
+        соединений
     """,
     "hint_content": """
         scanner | bayes | bayesian | trojan | worm | exploit | filter | filters | subject | html | macro- | script |
-        archive | zip | exe | content | contents | pattern | signature | heuristic- | fingerprint | checksum |
-        header | headers | mime | charset | wording | words | inhalt | contenu | contenido | conteudo | contenuto
+        archive | zip | exe | content | contents | pattern | signature | heuristic- | fingerprint | checksum | header |
+        headers | mime | charset | wording | words | inhalt | contenu | contenido | conteudo | contenuto | fraud |
+        scam | scams | virus- | malware | spam | spams | spammy | nasty | ウイルス | スパム | 病毒 | 垃圾 | вирус- |
+        спам- | anhang | anhange | piece jointe | adjunto- | anexo- | allegat-
     """,
     "hint_reputation": """
         botnet | bot | zombie | naughty | dynamic | abuse | abuser | abusive | abuses | spammer | spammers |
-        untrusted | distrust- | trust | trusted | score | hostile | attack- | infected host | notorious
+        untrusted | distrust- | trust | trusted | score | hostile | attack- | infected host | notorious | proxy |
+        proxies | exploited | compromised | hijacked | complaint | complaints | cloud hosts | guilty | blackhole- |
+        infected | liste noire | lista negra | lista nera | sperrliste
     """,
     "hint_policy": """
         regulation- | forbid | forbids | forbidden | rule | rules | permission | approved | approval | consent |
         restricted | restriction- | contacts | subscriber | subscribers | unsolicited | invited | only from |
-        unauthorised | unauthorized | allowed | decline- | disallow-
+        unauthorised | unauthorized | allowed | decline- | disallow- | strangers | from the internet | moderated |
+        settings | interne | internal senders | internos | interni | internes | personal | private | outsiders |
+        permit- | authoriz- | authoris-
     """,
     "hint_closing": """
         retired | on hold | withdrawn | ended | resigned | quit | asleep | sleep | deceased | gone away |
-        out of service | ceased | parked | paused | vacated
+        out of service | ceased | parked | paused | vacated | terminated | has changed | changed his | changed her |
+        inactive | disabled | suspended | deactivated | closed | decommissioned | discontinued
     """,
     "hint_of_nothing": """
         unknown error | unknown reason | unknown reasons | unknown mailer | unknown problem | unknown failure |
@@ -279,7 +301,9 @@ LISTED: Final = {
     """,
     "hint_absence": """
         undeliverable | nobody | no one | unknown | invalid destination | bad destination | no match | mistyped |
-        misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend | know nobody
+        misspelt | misspelled | inconnu | unbekannt | desconocido | sconosciuto | desconhecido | onbekend |
+        know nobody | does not belong | not belong | fictitious | fiction | came back empty | unrecognised |
+        unrecognized | not recognised | not recognized | not listed | no record
     """,
 }
 """The words of each mark, `|` between them."""
@@ -294,7 +318,7 @@ GONE: Final = Near(("box",), ("gone",), within=4)
 UNLISTED: Final = Near(("box",), ("unlisted",), within=3)
 HURRIED: Final = Near(("pace",), ("beyond",), within=4)
 CROWDED: Final = Near(("flow",), ("much",), within=3)
-BARRED: Final = Near(("host",), ("barred",), within=6)
+BARRED: Final = Near(("host", HOST), ("barred",), within=6)
 ENCLOSED: Final = Near(("enclosed",), ("refused",), within=5)
 DIRTY: Final = Near(("text",), ("dirty",), within=5)
 BIG: Final = Near(("text",), ("big",), within=5)
@@ -310,6 +334,7 @@ HINTED_SERVER: Final = Near(("hint_server",))
 HINTED_NAMES: Final = Near(("hint_names",))
 HINTED_ENCRYPTION: Final = Near(("hint_encryption",))
 HINTED_RATE: Final = Near(("hint_rate",))
+HINTED_CROWD: Final = Near(("hint_crowd",))
 HINTED_CONTENT: Final = Near(("hint_content",))
 HINTED_REPUTATION: Final = Near(("hint_reputation",))
 HINTED_POLICY: Final = Near(("hint_policy",))
