@@ -96,7 +96,7 @@ def run(options: Options) -> Outcome:
 
 
 def _prepare(on: Stage, options: Options) -> None:
-    """Let the node see when the machine was started anew; for the control, be a build that answers before the commit."""
+    """Let the node see that the machine was started anew; for the control, answer before the commit."""
     on.node.stop()
     on.node.module = "faults.sabotage"
     defect = "answer-early" if options.control else "none"
