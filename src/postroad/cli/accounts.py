@@ -12,6 +12,9 @@ project_app = typer.Typer(help="Projects: tenants with their own keys, domains a
 key_app = typer.Typer(help="API keys of a project.", no_args_is_help=True)
 
 
+OneProject = Annotated[str, typer.Argument(metavar="PROJECT", help="Name or identifier of the project.")]
+
+
 class Mode(StrEnum):
     """Whether a key sends or only captures."""
 
@@ -41,6 +44,29 @@ def create_project(
 def list_projects(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List all projects."""
     tell(ask(config, "project.list"), as_json=as_json)
+
+
+@project_app.command("rename")
+def rename_project(
+    project: OneProject,
+    name: Annotated[str, typer.Argument(help="Its new name.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a project another name; settings that name it have to be changed with it."""
+    tell(ask(config, "project.rename", {"project": project, "name": name}), as_json=as_json)
+
+
+@project_app.command("pause")
+def pause_project(project: OneProject, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Let a project's mail wait: it is still accepted, and what was not begun is not sent."""
+    tell(ask(config, "project.pause", {"project": project}), as_json=as_json)
+
+
+@project_app.command("resume")
+def resume_project(project: OneProject, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Send what has waited since a project was paused."""
+    tell(ask(config, "project.resume", {"project": project}), as_json=as_json)
 
 
 @key_app.command("create")

@@ -43,7 +43,8 @@ def test_every_operation_of_the_command_line_is_there():
     names = """guard.show guard.set site.list site.show site.pin site.unpin site.changes
         suppression.incidents suppression.undo suppression.remove_all
         queue.list queue.count queue.show queue.change queue.suspend queue.resume queue.suspensions
-        migrate doctor queue project.create project.list key.create key.list key.revoke domain.create
+        migrate doctor queue project.create project.list project.rename project.pause project.resume
+        key.create key.list key.revoke domain.create
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove
         suppression.import webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
         webhook.remove webhook.replay inbound.list inbound.show inbound.release
@@ -98,6 +99,15 @@ def test_a_project_is_made_and_listed(told):
     assert (made["name"], made["paused_at"], made["id"][:4]) == ("shop", None, "prj_")
     assert told("project.list") == {"data": [made]}
     assert refused(told, "project.create", name="shop").code == "already_exists"
+
+
+def test_a_project_is_renamed_paused_and_resumed(told):
+    made = told("project.create", name="shop")
+    assert told("project.rename", project="shop", name="store") == {**made, "name": "store"}
+    assert told("project.pause", project="store")["paused_at"] is not None
+    assert told("project.resume", project=made["id"])["paused_at"] is None
+    assert refused(told, "project.pause", project="shop").code == "not_found"
+    assert refused(told, "project.rename", project="store", name=" ").code == "invalid_request"
 
 
 def test_the_default_project_is_there_when_it_is_asked_for(told):

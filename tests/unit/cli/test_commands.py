@@ -11,6 +11,9 @@ import pytest
         ("queue", "queue", {}),
         ("project create shop", "project.create", {"name": "shop"}),
         ("project list", "project.list", {}),
+        ("project rename shop store", "project.rename", {"project": "shop", "name": "store"}),
+        ("project pause shop", "project.pause", {"project": "shop"}),
+        ("project resume shop", "project.resume", {"project": "shop"}),
         (
             """key create web --project shop --mode test --scope send --from-domain a.example --from-domain b.example
             --recipient *@c.example --network 10.0.0.0/8 --expires 2030-01-01T01:00:00+01:00""",

@@ -28,6 +28,11 @@ ROUTES = [
     ("GET", "/v1/projects/{project}"),
     ("GET", "/v1/projects/{project}/keys"),
     ("POST", "/v1/projects/{project}/keys"),
+    ("PATCH", "/v1/projects/{project}"),
+    ("POST", "/v1/projects/{project}/pause"),
+    ("POST", "/v1/projects/{project}/resume"),
+    ("GET", "/v1/projects/{project}/keys/{key}"),
+    ("DELETE", "/v1/projects/{project}/keys/{key}"),
 ]
 
 
@@ -42,7 +47,7 @@ async def governed(
 async def answers(client: httpx.AsyncClient, house: House) -> list[tuple[int, str]]:
     """Return status and code of every route's answer."""
     asked = [
-        await client.request(method, path.format(project=house.project.id), json={"name": "x"})
+        await client.request(method, path.format(project=house.project.id, key="key_none"), json={"name": "x"})
         for method, path in ROUTES
     ]
     return [(answer.status_code, answer.json()["code"]) for answer in asked]
@@ -81,6 +86,39 @@ async def test_keys_of_a_project_are_made_with_all_that_keys_have_and_listed_wit
         assert (await admin.get(keys, params={"after": first["next"]})).json() == {"data": [key], "next": None}
 
 
+async def test_a_project_is_renamed_paused_and_resumed_and_its_keys_go_on(governed: House) -> None:
+    project = f"/v1/projects/{governed.project.id}"
+    async with governed.client(ADMIN_KEY) as admin, governed.client() as owner:
+        renamed = await admin.patch(project, json={"name": "shop"})
+        assert (renamed.status_code, renamed.json()["name"]) == (200, "shop")
+        assert (await owner.get("/v1/project")).json() == renamed.json()
+        paused = (await admin.post(f"{project}/pause")).json()
+        assert paused["paused_at"] is not None
+        assert (await owner.get("/v1/project")).json() == paused
+        beat = governed.services.due.beat
+        assert (await admin.post(f"{project}/resume")).json()["paused_at"] is None
+        assert governed.services.due.beat > beat
+        await admin.post("/v1/projects", json={"name": "other"})
+        assert (await admin.patch(project, json={"name": "other"})).status_code == 409
+    found = await governed.services.database.read(lambda c: audit.entries(c, governed.project.id, limit=3))
+    assert [(entry.actor, entry.action) for entry in found] == [
+        ("admin", "project.resumed"), ("admin", "project.paused"), ("admin", "project.renamed"),
+    ]  # fmt: skip
+
+
+async def test_a_key_of_a_project_is_shown_and_revoked_by_the_admin(governed: House) -> None:
+    async with governed.client(ADMIN_KEY) as admin, governed.client() as owner:
+        other = (await admin.post("/v1/projects", json={"name": "other"})).json()["id"]
+        keys = f"/v1/projects/{governed.project.id}/keys"
+        key = (await admin.get(keys)).json()["data"][0]
+        assert (await admin.get(f"{keys}/{key['id']}")).json() == key
+        assert (await admin.delete(f"/v1/projects/{other}/keys/{key['id']}")).status_code == 404
+        assert (await owner.get("/v1/project")).status_code == 200
+        revoked = await admin.delete(f"{keys}/{key['id']}")
+        assert (revoked.status_code, revoked.json()["revoked_at"] is not None) == (200, True)
+        assert (await owner.get("/v1/project")).status_code == 401
+
+
 async def test_the_audit_says_that_it_was_the_admin(governed: House) -> None:
     async with governed.client(ADMIN_KEY) as admin:
         made = (await admin.post("/v1/projects", json={"name": "shop"})).json()
@@ -116,7 +154,10 @@ async def test_a_project_that_is_not_there_is_not_found(governed: House) -> None
     async with governed.client(ADMIN_KEY) as admin:
         for method, path in ROUTES[2:]:
             answer = await admin.request(
-                method, path.format(project="prj_none"), json={"name": "x"}, headers={"idempotency-key": "k"}
+                method,
+                path.format(project="prj_none", key="key_none"),
+                json={"name": "x"},
+                headers={"idempotency-key": "k"},
             )
             assert (method, path, answer.status_code) == (method, path, 404)
     kept = await governed.services.database.read(
@@ -157,7 +198,10 @@ async def test_the_admin_s_routes_are_described_as_such() -> None:
     paths = documentation()["paths"]
     described = {(method.upper(), path) for path, each in paths.items() for method, operation in each.items()
                  if operation.get("security") == [{"admin": []}]}  # fmt: skip
-    assert described == {(method, path.replace("{project}", "{project_id}")) for method, path in ROUTES}
+    named = {
+        (method, path.replace("{project}", "{project_id}").replace("{key}", "{key_id}")) for method, path in ROUTES
+    }
+    assert described == named
 
 
 async def test_a_project_made_twice_with_one_idempotency_key_is_one_project(governed: House) -> None:

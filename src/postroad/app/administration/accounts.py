@@ -34,6 +34,19 @@ class NewProject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
 
 
+class OneProject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A project that there is."""
+
+    project: str
+    """Its name or its identifier."""
+
+
+class NewName(OneProject, frozen=True, kw_only=True):
+    """Another name for a project."""
+
+    name: str
+
+
 class NewKey(OfProject, frozen=True, kw_only=True):
     """A key to be made."""
 
@@ -63,6 +76,26 @@ async def list_projects(house: "House", given: Nothing) -> Answer:
     while page := await house.projects.listed(after=found[-1].id if found else "", limit=MOST_ROWS):
         found += page
     return {"data": [_project(project) for project in found]}
+
+
+async def rename_project(house: "House", given: NewName) -> Answer:
+    """Give a project another name."""
+    project = await project_of(house, given.project)
+    return _project(await house.projects.rename(project.id, given.name, actor=ACTOR))
+
+
+async def pause_project(house: "House", given: OneProject) -> Answer:
+    """Let a project's mail wait."""
+    project = await project_of(house, given.project)
+    return _project(await house.projects.pause(project.id, actor=ACTOR))
+
+
+async def resume_project(house: "House", given: OneProject) -> Answer:
+    """Send a project's mail again."""
+    project = await project_of(house, given.project)
+    resumed = await house.projects.resume(project.id, actor=ACTOR)
+    house.due.ring_everywhere()
+    return _project(resumed)
 
 
 async def create_key(house: "House", given: NewKey) -> Answer:
@@ -127,6 +160,9 @@ def _key(key: ApiKey) -> Answer:
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "project.create": operation(NewProject, create_project),
     "project.list": operation(Nothing, list_projects),
+    "project.rename": operation(NewName, rename_project),
+    "project.pause": operation(OneProject, pause_project),
+    "project.resume": operation(OneProject, resume_project),
     "key.create": operation(NewKey, create_key),
     "key.list": operation(OfProject, list_keys),
     "key.revoke": operation(OneKey, revoke_key),

@@ -3,14 +3,15 @@
 from typing import Annotated
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from postroad.http.api.keys import KeyInput, KeyMade, KeyPage, make, page
+from postroad.http.api.keys import KeyInput, KeyMade, KeyPage, KeyShown, make, page
+from postroad.http.api.keys import shown as show_key
 from postroad.http.auth import ADMIN, ADMIN_ACTOR, FULL, READ, SECRET, UNKEPT, GivenCaller, GivenServices
 from postroad.http.paging import place
 from postroad.model.clock import to_rfc3339
-from postroad.model.ids import ProjectId
+from postroad.model.ids import KeyId, ProjectId
 from postroad.model.project import Project
 
 _After = Annotated[str, QueryParameter(description="Where to read on: `next` of the page before.")]
@@ -28,7 +29,7 @@ class ProjectShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A project to make."""
+    """A project to make, or its new name."""
 
     name: Annotated[str, msgspec.Meta(description="What it is called, 1 to 100 characters; no two have the same.")]
 
@@ -90,6 +91,25 @@ class ProjectsController(Controller):
         """Return one project."""
         return shown(await services.projects.get(ProjectId(project_id)))
 
+    @patch("/{project_id:str}", opt=ADMIN, summary="Rename a project")
+    async def rename(
+        self, project_id: FromPath[str], data: JSONBody[ProjectInput], services: GivenServices
+    ) -> ProjectShown:
+        """Give a project another name. Its keys and mail stay; settings that name it have to be changed with it."""
+        return shown(await services.projects.rename(ProjectId(project_id), data.name, actor=ADMIN_ACTOR))
+
+    @post("/{project_id:str}/pause", opt=ADMIN, status_code=200, summary="Stop sending of a project")
+    async def pause(self, project_id: FromPath[str], services: GivenServices) -> ProjectShown:
+        """Let a project's mail wait: requests are still accepted, and what was not begun is not sent."""
+        return shown(await services.projects.pause(ProjectId(project_id), actor=ADMIN_ACTOR))
+
+    @post("/{project_id:str}/resume", opt=ADMIN, status_code=200, summary="Let a project send again")
+    async def resume(self, project_id: FromPath[str], services: GivenServices) -> ProjectShown:
+        """Send what has waited since the project was paused, by whomever."""
+        project = await services.projects.resume(ProjectId(project_id), actor=ADMIN_ACTOR)
+        services.due.ring_everywhere()
+        return shown(project)
+
     @get("/{project_id:str}/keys", opt=ADMIN, summary="List the API keys of a project")
     async def keys(
         self, project_id: FromPath[str], services: GivenServices, after: _After = "", limit: _Limit = 100
@@ -103,6 +123,16 @@ class ProjectsController(Controller):
         """Make a key of any mode and scope; its secret is in this answer only."""
         project = await services.projects.get(ProjectId(project_id))
         return await make(services, project.id, data, actor=ADMIN_ACTOR)
+
+    @get("/{project_id:str}/keys/{key_id:str}", opt=ADMIN, summary="Show an API key of a project")
+    async def show_key(self, project_id: FromPath[str], key_id: FromPath[str], services: GivenServices) -> KeyShown:
+        """Return one key of a project."""
+        return show_key(await services.keys.get(ProjectId(project_id), KeyId(key_id)))
+
+    @delete("/{project_id:str}/keys/{key_id:str}", opt=ADMIN, status_code=200, summary="Revoke an API key of a project")
+    async def revoke_key(self, project_id: FromPath[str], key_id: FromPath[str], services: GivenServices) -> KeyShown:
+        """End a key: at once on this node, within five seconds on all others. It stays in the list."""
+        return show_key(await services.keys.revoke(ProjectId(project_id), KeyId(key_id), actor=ADMIN_ACTOR))
 
 
 def shown(project: Project) -> ProjectShown:
