@@ -24,6 +24,8 @@ _PASSING_UNLESS_REFUSED: Final = frozenset({Class.UNREACHABLE, Class.DNS_FAILURE
 """Causes that may be gone unless a server called them lasting."""
 _BEFORE_RECIPIENT: Final = frozenset({Phase.BANNER, Phase.EHLO, Phase.MAIL})
 """Where a reply cannot be about the recipient, so that no words about one are looked for."""
+_HINTED: Final = "text.hint_of_"
+"""What the classifier calls its own hints, which are made for the short replies of servers."""
 _NO_REASON: Final = 5
 """Words that are too few to hold a reason, beside the recipient's address."""
 _OUT_OF_TIME: Final = frozenset({Class.UNREACHABLE, Class.UNKNOWN})
@@ -73,7 +75,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     only_words = recipient.diagnostic is None and recipient.status is None
     if finding.cls is Class.UNKNOWN or (only_words and not sure and said is None):
         hint = hints.hinted(recipient.text)
-        if hint is Class.MAILBOX_FULL or (hint is not None and finding.cls is Class.UNKNOWN):
+        weak = finding.cls is Class.UNKNOWN or finding.rule.startswith(_HINTED)
+        if hint is Class.MAILBOX_FULL or (hint is not None and weak):
             finding = _spoken(hint)
     temporary = str(reply.enhanced or reply.code).startswith("4")
     passing = finding.cls in _PASSING or (recipient.diagnostic is None and finding.cls in _PASSING_UNLESS_REFUSED)

@@ -54,6 +54,10 @@ def copied(mail: Entity) -> Entity | None:
     return None
 
 
+_FAILS = re.compile(r"deliver|fail|reject|bounce|return|refus|zugestellt|remis|entreg|recapit|consegn", re.IGNORECASE)
+_LABEL = re.compile(r"^[ \t]{0,8}(?:recipient address|reason)[ \t]?:", re.IGNORECASE | re.MULTILINE)
+
+
 def is_copy(part: Entity) -> bool:
     """Tell whether a part is a message, or the header of one, as something else than a part to be read."""
     return part.media_type in _COPIES or is_attached(part)
@@ -75,7 +79,21 @@ def cut(text: str) -> tuple[str, Entity | None]:
     found = _NAME.match(lines[first]) if first < len(lines) else None
     margin = found[1] if found else ""
     header = "\n".join(line.removeprefix(margin) for line in lines[first:])
-    return "\n".join(lines[:start]), lenient.read_header(header.encode("utf-8", "replace"))
+    return _told(lines, start, first), lenient.read_header(header.encode("utf-8", "replace"))
+
+
+def _told(lines: list[str], start: int, first: int) -> str:
+    """Return what is said beside a copy: before it, or behind its header where that stands first and alone.
+
+    PMDF and what came of it say which message they mean, and then what is the matter with it. Only what has their
+    labels is taken for that, because behind a header most often stands what somebody wrote.
+    """
+    before = "\n".join(lines[:start])
+    if _FAILS.search(before):
+        return before
+    end = next((at for at in range(first, len(lines)) if not lines[at].strip()), len(lines))
+    behind = "\n".join(lines[end : end + 20])
+    return f"{before}\n{behind}" if _FAILS.search(behind) and _LABEL.search(behind) else before
 
 
 def original(copy: Entity | None, mail: Entity) -> Original:

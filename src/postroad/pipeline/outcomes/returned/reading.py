@@ -185,9 +185,8 @@ def _together(found: list[Report | Complaint]) -> Report | Complaint | None:
     if complaint is not None:
         return msgspec.structs.replace(complaint, enclosed=True)
     by_message: dict[tuple[str | None, ...], list[Report]] = {}
-    for one in found:
-        if isinstance(one, Report):
-            by_message.setdefault(_message_of(one), []).append(one)
+    for one in [one for one in found if isinstance(one, Report)]:
+        by_message.setdefault(_message_of(one), []).append(one)
     if not by_message:
         return None
     first, *others = (_as_one(alike) for alike in by_message.values())

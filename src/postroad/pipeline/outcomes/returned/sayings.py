@@ -192,7 +192,9 @@ SAYINGS: Final = (
         listed(
             """
             blacklist | blocklist | is listed in | dnsbl | an rbl | by rbl | bad reputation | poor reputation |
-            sender is blocked | ip address is blocked | blocked your | schwarze liste | liste noire | lista negra |
+            sender is blocked | ip address is blocked | blocked your | sperrliste | blockliste | schwarze liste |
+            liste de blocage | lista de bloqueo | zwarte lijst |
+            czarnej liście | černé listin | liste noire | lista negra |
             lista nera | чёрный список | черный список | черном списке | 黑名单 | ブラックリスト
             """
         ),
@@ -290,7 +292,8 @@ _REFUSED: Final = listed(
     rejected by the recipient | refused by the recipient | rejected by recipient | automatically rejected |
     refused to accept | message was rejected by | was refused | abgelehnt | abgewiesen | verweigert | refusé |
     rechazado |
-    rifiutato | respinto | recusada | rejeitada | não permitido | geweigerd | odrzucon | отклонен | отказано |
+    refuses mail from | refuses to accept | rifiutato | respinto | recusada | rejeitada | não permitido |
+    geweigerd | odrzucon | отклонен | отказано |
     запрещ |
     拒否されました | 被拒绝 | 拒收 | 拒绝接收 | 拒绝 | 거부
     """

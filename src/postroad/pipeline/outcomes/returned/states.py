@@ -100,7 +100,8 @@ EXCEEDED: Final = (
     r"превыша|перевищу|överskrid|överstiger|overskrid|overstig|ylitt|υπερβαίν|超え|超過|上回|超过|超出|초과"
 )
 FORBIDDEN: Final = (
-    r"not (?:allow|permit|accept|let)|n't (?:allow|permit|accept|let)|forbid|forbidden|prohibited|banned|block|"
+    r"not (?:allow|permit|accept|let)|n't (?:allow|permit|accept|let)|forbid|forbidden|pas (?:accept|admis)|"
+    r"non accett|no se acept|não aceit|niet geaccept|nicht angenommen|nie akcept|nepřijím|prohibited|banned|block|"
     r"dangerous|unsafe|disallowed|unzulässig|verboten|nicht (?:erlaubt|zugelassen|gestattet|zulässig)|gefährlich|"
     r"blockier|gesperrt|interdit|non autoris|dangereu|bloqu|bloccat|prohibid|no (?:está )?permit|no se (?:permit|"
     r"admit)|peligros|vietat|non (?:è )?(?:consentit|ammess|permess)|pericolos|proibid|não (?:é |são )?permitid|"
