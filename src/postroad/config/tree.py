@@ -116,7 +116,7 @@ class Http(msgspec.Struct, frozen=True):
     admin_key: Annotated[
         Secret | None,
         Say(
-            "Key of at least 32 characters that manages projects and API keys of theirs over the API, and opens nothing "
+            "Key of at least 32 characters that manages projects and their API keys over the API, and opens nothing "
             "else; unset, only the command line does.",
             check=check_admin_key,
         ),
