@@ -3,7 +3,7 @@
 import base64
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,10 +171,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     policy = _egress_policy(settings)
     egress = Egress(policy, resolve=dns_resolver(_resolvers(settings), timeout_s=settings.delivery.dns_timeout_s))
     notifier = Notifier(database, egress, vault, clock, settings=settings.webhooks, node=node.name, wake=told)
-    time = Timekeeper(
-        clock, database, sending, told=told, pushing=notifier, rounds=rounds, elsewhere=time_elsewhere(ringing)
-    )
-    follow_time(ringing, time)
+    time = _timekeeper(ground, ringing, sending, notifier, rounds)
     suspending = Suspending(database, clock, mint, changed=changed, told=told.ring)
     suspend_by_rules(shaping, suspending)
     keeper = await _keeper(ground, shaping, identifiers)
@@ -192,6 +189,21 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         guard=_guard(ground, streams, changed), arrivals=arrivals, inbound=inbound, transport=transport,
         policy_egress=policy_egress,
     )  # fmt: skip
+
+
+def _timekeeper(
+    ground: _Ground,
+    ringing: Ringing,
+    sending: Sending,
+    notifier: Notifier,
+    rounds: Sequence[Callable[[], Awaitable[object]]],
+) -> Timekeeper:
+    elsewhere = time_elsewhere(ringing)
+    time = Timekeeper(
+        ground.clock, ground.database, sending, told=ground.told, pushing=notifier, rounds=rounds, elsewhere=elsewhere
+    )
+    follow_time(ringing, time)
+    return time
 
 
 def _guard(ground: _Ground, streams: Streams, changed: Callable[[], Awaitable[None]]) -> Guard:
