@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from peers.fixtures import present
 from peers.postgres import postgres_server
-from postroad.store.engines import connect_readers, connect_writer
+from postroad.store.engines import connect_readers, connect_writer, is_away, is_transient
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +38,60 @@ def test_the_url_may_ask_for_more_patience(url: str) -> None:
         own = connection.connection.driver_connection.info.get_parameters()
     engine.dispose()
     assert (own["tcp_user_timeout"], own["keepalives_idle"]) == ("60000", "10")
+
+
+def failure(state: str | None, kind: type[psycopg.Error] = psycopg.Error) -> DBAPIError:
+    """Return an error as the store meets it when the connection itself seems to be well."""
+    original = kind("it failed")
+    original.sqlstate = state
+    return DBAPIError("SELECT 1", None, original)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "08000", "08003", "08006", "08P01", "25P03", "25P04", "53100", "53300", "57014", "57P01", "57P02", "57P03",
+        "57P04", "57P05", "58030",
+    ],
+)  # fmt: skip
+def test_what_ends_a_connection_or_keeps_nothing_now_is_no_bug_of_ours(state: str) -> None:
+    assert is_away(failure(state))
+    assert not is_transient(failure(state))
+
+
+@pytest.mark.parametrize("state", ["23505", "25P02", "25006", "42601", "42P01", "22001", "XX000"])
+def test_what_comes_again_however_often_it_is_tried_is_one(state: str) -> None:
+    assert not is_away(failure(state))
+
+
+def test_where_no_server_answered_it_is_away() -> None:
+    assert is_away(failure(None, psycopg.OperationalError))
+    assert not is_away(failure(None, psycopg.InterfaceError))
+
+
+@pytest.mark.parametrize("connect", [connect_writer, connect_readers])
+def test_a_connection_that_the_server_ended_is_replaced(connect: Callable[..., Engine], url: str) -> None:
+    engine = connect(url, connections=1)
+    with pytest.raises(DBAPIError) as failed, engine.begin() as connection:
+        connection.exec_driver_sql("DO $$ BEGIN RAISE 'as after a long pause' USING ERRCODE = '25P03'; END $$")
+    assert failed.value.connection_invalidated
+    assert is_away(failed.value)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    engine.dispose()
+
+
+def test_a_writer_that_met_a_standby_connects_anew_and_a_reader_that_writes_is_a_bug(url: str) -> None:
+    writer, reader = connect_writer(url, connections=1), connect_readers(url, connections=1)
+    with writer.begin() as connection:
+        before = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    with pytest.raises(DBAPIError) as met, writer.begin() as connection:
+        connection.exec_driver_sql("DO $$ BEGIN SET TRANSACTION READ ONLY; CREATE TABLE unwanted (n int); END $$")
+    assert is_away(met.value)
+    with writer.begin() as connection:
+        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() != before
+    with pytest.raises(DBAPIError) as wrote, reader.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE unwanted (n int)")
+    assert not is_away(wrote.value)
+    writer.dispose()
+    reader.dispose()

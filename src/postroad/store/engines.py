@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -21,6 +21,13 @@ EVENT_LOCK = 0x706F7374_726F6164
 MIGRATION_LOCK = EVENT_LOCK + 1
 
 _TRANSIENT_STATES = frozenset({"40001", "40P01", "55P03"})
+_AWAY_CLASSES = ("08", "53", "57", "58")
+"""Of SQLSTATE: connection, resources, the operator's intervention, the system."""
+_ENDING_STATES = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P04", "57P05"})
+"""With these the server ends the connection: it stood still in a transaction, one took too long (PostgreSQL 17), the
+server stops, has crashed, is starting, drops the database, or the connection stood idle."""
+_READ_ONLY = "25006"
+"""What a standby answers to a write: after a fail-over the connection leads to the wrong server."""
 _WAL_PAGES = 2000
 _BY_INDEX = " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 """Writers find few rows, always by an index. Left alone, PostgreSQL plans to read whole tables while these are new and
@@ -163,6 +170,13 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
         },
     )
 
+    ending = _ENDING_STATES if read_only else _ENDING_STATES | {_READ_ONLY}
+
+    @event.listens_for(engine, "handle_error")
+    def _failed(context: ExceptionContext) -> None:
+        if _state(context.original_exception) in ending:
+            context.is_disconnect = True  # psycopg may not know yet; the next try connects anew
+
     @event.listens_for(engine, "connect")
     def _connected(driver: Any, _: object) -> None:
         # One type for all integers: by default each magnitude has its own, and each mixture of those its own plan.
@@ -202,7 +216,7 @@ def now(connection: Connection, clock: Instant) -> Instant:
 
 def is_transient(error: DBAPIError) -> bool:
     """Whether running the same transaction again can succeed at once (deadlock, serialisation)."""
-    return getattr(error.orig, "sqlstate", None) in _TRANSIENT_STATES
+    return _state(error.orig) in _TRANSIENT_STATES
 
 
 def is_away(error: DBAPIError) -> bool:
@@ -212,8 +226,15 @@ def is_away(error: DBAPIError) -> bool:
         return True
     if isinstance(original, sqlite3.OperationalError):
         return original.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
-    state = getattr(original, "sqlstate", "") or ""
-    return state[:2] in ("08", "53", "57", "58") or (state == "" and type(original).__name__ == "OperationalError")
+    state = _state(original)
+    if not state:
+        return type(original).__name__ == "OperationalError"  # no server answered
+    return state[:2] in _AWAY_CLASSES or state in _ENDING_STATES
+
+
+def _state(original: BaseException | None) -> str:
+    """Return the SQLSTATE of an error of PostgreSQL, or nothing where there is none."""
+    return getattr(original, "sqlstate", None) or ""
 
 
 def is_broken(error: DBAPIError) -> bool:
