@@ -14,7 +14,7 @@ CLEAR: Final = (
             """
             too many hops | hop count exceeded | mail loop | routing loop | loops back | points back to | looping |
             received lines | received headers | too many received | indicated no smtp service | lowest numbered mx |
-            loop detected
+            loop detected | hop count
             """
         ),
     ),
@@ -49,7 +49,8 @@ CLEAR: Final = (
             """
             scanner is | scanner not | scanner error | scan failed | scanning failed | filter not responding | clamd |
             clamav error | filter is down | filter failed | filter unavailable | filter temporarily | could not load |
-            no mdb | antivirus engine | virus engine | av engine | engine out of order | too many processes
+            no mdb | antivirus engine | virus engine | av engine | engine out of order | too many processes |
+            policy daemon | policy server | policy service
             """
         ),
         digit=4,
@@ -77,7 +78,8 @@ CLEAR: Final = (
             not to receive | opted out | non-subscribers | for internal | from inside | outgoing mail only |
             sends only | colleagues | receives no mail from | takes no mail from | sender address rejected: blocked |
             sender access denied | allowed to send to th | permitted to send to th | authorized to send to |
-            authorised to send to | senders not permitted | sender not permitted | senders not allowed
+            authorised to send to | senders not permitted | sender not permitted | senders not allowed |
+            blocked by user | blocked by the user | blocked by this user | by staff | staff only | employees only
             """
         ),
     ),
@@ -87,7 +89,8 @@ CLEAR: Final = (
         phrases(
             """
             domain is not active | domain is inactive | domain is suspended | domain has expired | domain expired |
-            domain is disabled | domain suspended | domain disabled
+            domain is disabled | domain suspended | domain disabled | domain has been shut |
+            domain has been suspended | domain has been disabled | domain has been deleted
             """
         ),
         digit=5,
@@ -111,7 +114,7 @@ CLEAR: Final = (
             content-reject | banned: | contains a url | contains a domain | contains a link | message contains |
             mail contains | message identified as | message was identified | message classified |
             dangerous attachment | blacklisted url | blocklisted url | bulk. | type of file | file type |
-            blocked content | surbl | uribl | url listed | uri listed
+            blocked content | surbl | uribl | url listed | uri listed | too many links | too many urls | too many images
             """
         ),
     ),
@@ -142,7 +145,8 @@ CLEAR: Final = (
             messages per minute | messages per day | excess of messages | receiving rate | exceeded message rate |
             mails per hour | rate limit reached | rate limit exceeded | rate limit for | throttled |
             parallel sessions | parallel connections | simultaneous | being limited | rate exceeded |
-            connection quota | connections open | sending speed | concurrency exceeded
+            connection quota | connections open | sending speed | concurrency exceeded | exceeded the number |
+            number of mails
             """
         ),
     ),
@@ -158,7 +162,7 @@ CLEAR: Final = (
             does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
             not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted |
             not hosted with us | relaying is denied | relay is denied | relaying refused | relay not consent |
-            relay no permitido | relay nao permitido | relais refuse | not relaying
+            relay no permitido | relay nao permitido | relais refuse | not relaying | relay refused
             """
         ),
     ),
@@ -183,7 +187,7 @@ CLEAR: Final = (
             """
             blocked using | spamhaus | spamcop | poor reputation | bad reputation | low reputation |
             barracudacentral | dnsbl | dns blacklist | in a black list | too many spam | spam source |
-            mailed to spamtrap | hit a spamtrap | spam trap
+            mailed to spamtrap | hit a spamtrap | spam trap | too many complaints
             """
         ),
     ),
@@ -217,7 +221,8 @@ CLEAR: Final = (
             mail from not owned | recursive cname | address is not verified | must resolve | must be resolvable |
             forged | resolve to a name | match your ip | match the ip | ehlo name | helo does not | ehlo does not |
             no hostname | authentication is req | authenticate first | helo should | helo must | ehlo should |
-            ehlo must | fqdn | permitted sender | ip mismatch | hostname mismatch
+            ehlo must | fqdn | permitted sender | ip mismatch | hostname mismatch | impersonat |
+            requires authentication | require authentication
             """
         ),
     ),
@@ -234,7 +239,7 @@ CLEAR: Final = (
             rate control | message rate | too high a rate | exceeded the max | limite de mensagens |
             allowable connection | concurrency limit | threshold exceeded | number of messages in | over the limit |
             number of recipients was | temporarily restricted | frequency of | quota for sending |
-            limit for messages | hourly quota | daily quota | for volume
+            limit for messages | hourly quota | daily quota | for volume | back off | backoff | back-off | flood
             """
         ),
     ),

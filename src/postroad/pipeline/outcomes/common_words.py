@@ -29,7 +29,7 @@ COMMON: Final = (
             required standards | not comply with | spamtrap=reject | invalid data in message | no message-id |
             message-id is missing | missing message-id | date header | shortened | message scored | mail scored |
             points, which is | score of | score too high | scoring | scored too | character set | charset | zip file |
-            zip archive | header is missing | zip attachment
+            zip archive | header is missing | zip attachment | bare carriage | carriage return
             """
         ),
     ),
@@ -39,7 +39,8 @@ COMMON: Final = (
         phrases(
             """
             smtputf8 | internationalized | internationalised | non-ascii address | utf-8 address | utf8 address |
-            eai address | outside ascii | outside of ascii | non-ascii character
+            eai address | utf8 sender | utf-8 sender | utf8 not | utf-8 not | outside ascii | outside of ascii |
+            non-ascii character
             """
         ),
     ),
@@ -63,7 +64,7 @@ COMMON: Final = (
             exceeds fixed | larger than the current | email size | mail size exce | size exceeded |
             exceeds the maximum | exceeds google's | exceeds maximum | maximum allowed size | message exceeds |
             maximum allowed is | octets, maximum | size parameter | declared size | exceeds our | our maximum |
-            of this size | body exceeds
+            of this size | body exceeds | too much data | maximum length | length of a message
             """
         ),
     ),
@@ -78,7 +79,7 @@ COMMON: Final = (
             box full | box is full | quota | out of storage | storage allocation | user is full | not enough space |
             storage limit exceeded | is over its limit | mailbox limit | caixa postal cheia | pleine |
             blocks limit exceeded | mailfolder is full | storage space | insufficient space | no space left for |
-            inbox size | account is over
+            inbox size | account is over | more storage | storage available
             """
         ),
     ),
@@ -88,7 +89,7 @@ COMMON: Final = (
         phrases(
             """
             insufficient system | insufficient storage | disk full | out of memory | insufficient disk | disk block |
-            disk space
+            disk space | queue disk | disk is
             """
         ),
         digit=4,
@@ -114,7 +115,7 @@ COMMON: Final = (
             no longer employed | no longer works | does not work here | not poped | not popped |
             mailbox has been removed | former employee | left our | being accepted for this | receiving disabled |
             no longer an employee | has left our | has left the company | person has left | account blocked |
-            mailbox blocked | account is blocked | not used for more | user hangup
+            mailbox blocked | account is blocked | not used for more | user hangup | has left us | left us
             """
         ),
     ),
@@ -259,7 +260,7 @@ COMMON: Final = (
     Group("hint_of_servers", Class.UNREACHABLE, digit=4, near=vocabulary.HINTED_SERVER, hint=True),
     Group("hint_of_names", Class.DNS_FAILURE, digit=4, near=vocabulary.HINTED_NAMES, hint=True),
     Group("hint_of_encryption", Class.TLS_REQUIRED_FAILED, near=vocabulary.HINTED_ENCRYPTION, hint=True),
-    Group("hint_of_rate", Class.RATE_LIMITED, near=vocabulary.HINTED_RATE, hint=True),
+    Group("hint_of_rate", Class.RATE_LIMITED, digit=4, near=vocabulary.HINTED_RATE, hint=True),
     Group("hint_of_crowds", Class.RATE_LIMITED, digit=4, near=vocabulary.HINTED_CROWD, hint=True),
     Group("hint_of_content", Class.CONTENT_REJECTED, near=vocabulary.HINTED_CONTENT, hint=True),
     Group("hint_of_reputation", Class.REPUTATION_BLOCK, near=vocabulary.HINTED_REPUTATION, hint=True),

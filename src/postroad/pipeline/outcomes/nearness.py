@@ -70,7 +70,8 @@ class Vocabulary:
     """Words and what they name.
 
     An entry is a word or several; `-` at its end makes it the beginning of a word. What is written without spaces (the
-    scripts of East Asia) is looked for anywhere. Where entries overlap, the longest one counts.
+    scripts of East Asia) is looked for anywhere. Where entries overlap, the longest one counts, and a whole word names
+    what its beginning names, too.
     """
 
     __slots__ = ("_anywhere", "_beginnings", "_longest", "_words")
@@ -89,6 +90,12 @@ class Vocabulary:
         for entries in self._words.values():
             entries.sort(key=lambda entry: -len(entry.rest))
         self._longest = max(map(len, self._beginnings), default=0)
+        for word, entries in self._words.items():
+            begun = self._begun(word)
+            self._words[word] = [
+                entry if entry.rest else entry._replace(names=tuple(dict.fromkeys((*entry.names, *begun))))
+                for entry in entries
+            ]
 
     def _add(self, entry: str, names: tuple[str, ...]) -> None:
         if _unspaced(entry):
@@ -130,11 +137,15 @@ class Vocabulary:
         for entry in self._words.get(token, ()):
             if _follows(tokens, index + 1, entry):
                 return entry.names, 1 + len(entry.rest)
+        return self._begun(token), 1
+
+    def _begun(self, token: str) -> tuple[str, ...]:
+        """Return what the longest entry names that is a beginning of a word."""
         for length in range(min(self._longest, len(token)), _SHORTEST - 1, -1):
             names = self._beginnings.get(token[:length])
             if names is not None:
-                return names, 1
-        return (), 1
+                return names
+        return ()
 
 
 def _follows(tokens: list[str], index: int, entry: _Entry) -> bool:

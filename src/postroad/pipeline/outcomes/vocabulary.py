@@ -25,7 +25,10 @@ LISTED: Final = {
         mottagare- | brevlada- | bruker- | modtager- | postkasse- | mottaker- | kayttaja- | vastaanottaja- |
         postilaatikko | osoite- | χρηστης | παραληπτης | ユーザ | 宛先 | 宛て先 | 受信者 | メールアドレス |
         メールボックス | アカウント | 利用者 | 用户 | 用戶 | 使用者 | 收件人 | 收信人 | 邮箱 | 郵箱 | 信箱 | 账号 |
-        帐号 | 帳號 | 账户 | 收件地址 | 사용자 | 수신자 | 메일함 | 계정 | 수신인 | 편지함 | 메일주소
+        帐号 | 帳號 | 账户 | 收件地址 | 사용자 | 수신자 | 메일함 | 계정 | 수신인 | 편지함 | 메일주소 | kein postfach |
+        kein konto | keine mailbox | kein benutzer | kein nutzer | kein empfanger | keine adresse | geen postbus |
+        geen mailbox | geen gebruiker | geen account | no person by | pas de boite | aucun utilisateur | aucune boite |
+        ningun usuario | nenhum usuario | nenhum utilizador
     """,
     "gone": """
         was never | never heard | spelling | know nobody | no one with that | no one by that | errato | unknown |
@@ -53,7 +56,12 @@ LISTED: Final = {
         查无 | 無此 | 无效 | 未知 | 不正确 | 존재하지 | 없는 | 없습니다 | 알 수 없 | 찾을 수 없 | not belong |
         doesn t belong | no record | no entry | came back empty | fiction- | fictitious | absent | nonexisting |
         non existing | unresolvable | isn t known | not one of our | not one of ours | not assigned | not identified |
-        unidentified | no trace | not hosted on
+        unidentified | no trace | not hosted on | not there | nothing known | no results | yields nothing |
+        isn t hosted | n est pas connu- | no fue encontrad- | fue encontrad- | failed to find | could not find |
+        couldn t find | n existe- | ne existe- | returned nothing | kein postfach | kein konto | keine mailbox |
+        kein benutzer | kein nutzer | kein empfanger | keine adresse | geen postbus | geen mailbox | geen gebruiker |
+        geen account | no person by | pas de boite | aucun utilisateur | aucune boite | ningun usuario |
+        nenhum usuario | nenhum utilizador
     """,
     "shut": """
         bloccat- | expirad- | blocked due to inactivity | gelost | vervallen | wygas- | disabled | inactive |
@@ -94,7 +102,8 @@ LISTED: Final = {
     """,
     "brim": """
         reached its | has reached | reached the | is at its | over its | over the limit | over the maximum |
-        over limit | exceeded its | exceeds its | exceeded the | exceeds the | at capacity | no room
+        over limit | exceeded its | exceeds its | exceeded the | exceeds the | at capacity | no room | limit erreicht |
+        ihr limit | limite atteinte | raggiunto | alcanzado | atingiu
     """,
     "flow": """
         connects | parallel | simultaneous | connections | connection | sessions | session | messages | mails |
@@ -128,7 +137,7 @@ LISTED: Final = {
         mail server | source address | connecting ip | connecting host | subnet | netblock | adresse ip |
         direccion ip | endereco ip | indirizzo ip | adres ip | ip adres | ip adresiniz | ip adresi | ip адрес- |
         ihr server | ihr mailserver | votre serveur | su servidor | seu servidor | host | ip地址 | ipアドレス |
-        发信ip | アクセス元 | 아이피 | servidor | serveur | сервер
+        发信ip | アクセス元 | 아이피 | servidor | serveur | сервер | serwer
     """,
     "barred": """
         blacklist- | blocklist- | blocklisted | black list- | block list | block listed | blocked | blocking |
@@ -230,7 +239,7 @@ LISTED: Final = {
     """,
     "resolver": """
         dns | mx | nameserver | nameservers | name server | name service | mail exchanger | mx record | mx records |
-        mx host | nxdomain | servfail | a record
+        mx host | nxdomain | servfail | a record | resolver
     """,
     "broken": """
         fail | fails | failed | failure | error | errors | timeout | timed out | problem | no | none | missing |
@@ -246,14 +255,16 @@ LISTED: Final = {
         trop gros | trop grand | trop important- | taille maximale | taille limite | demasiado grande | tamano maximo |
         muito grande | tamanho maximo | troppo grande | dimensione massima | te groot | za duza | za duzy |
         prilis velk- | слишком больш- | размер | cok buyuk | tul nagy | for stor | for stort | 过大 | 過大 | 大きすぎ |
-        サイズ | 너무 큽 | too heavy | heavier than | more than allowed | larger than allowed | exceeds allowed
+        サイズ | 너무 큽 | too heavy | heavier than | more than allowed | larger than allowed | exceeds allowed |
+        trop lourd | lourd
     """,
     "hint_server": """
         internal | database | upstream | backend | engine | trouble | repair- | disk | memory | overload- | load |
         crash- | outage | maintenance | storage | downtime | exception | channel | sql | spool | processing | ldap |
         error | errors | failed | failure | fail | fails | process | processes | busy | uberlast- | ueberlast- |
         surcharge- | sobrecarg- | error temporal | temporaire | temporaneo | temporario | временн- | ошибк- | 一時 |
-        エラー | 错误
+        エラー | 错误 | indisponib- | indisponivel | non disponibile | no disponible | ocupado | occupe | momentan- |
+        temporane- | temporaire- | недоступ- | niedostepn- | offline | unreachable
     """,
     "hint_names": """
         lookup | look up | resolve- | resolution | servfail | nxdomain | nameserver | name server | dns | mx
@@ -275,20 +286,22 @@ LISTED: Final = {
         archive | zip | exe | content | contents | pattern | signature | heuristic- | fingerprint | checksum | header |
         headers | mime | charset | wording | words | inhalt | contenu | contenido | conteudo | contenuto | fraud |
         scam | scams | virus- | malware | spam | spams | spammy | nasty | ウイルス | スパム | 病毒 | 垃圾 | вирус- |
-        спам- | anhang | anhange | piece jointe | adjunto- | anexo- | allegat-
+        спам- | anhang | anhange | piece jointe | adjunto- | anexo- | allegat- | body
     """,
     "hint_reputation": """
         botnet | bot | zombie | naughty | dynamic | abuse | abuser | abusive | abuses | spammer | spammers |
         untrusted | distrust- | trust | trusted | score | hostile | attack- | infected host | notorious | proxy |
         proxies | exploited | compromised | hijacked | complaint | complaints | cloud hosts | guilty | blackhole- |
-        infected | liste noire | lista negra | lista nera | sperrliste
+        infected | liste noire | lista negra | lista nera | sperrliste | 黑名单 | 黑名單 | ブラックリスト | 封锁 |
+        serwer | zwarte lijst | blacklist- | blocklist-
     """,
     "hint_policy": """
         regulation- | forbid | forbids | forbidden | rule | rules | permission | approved | approval | consent |
         restricted | restriction- | contacts | subscriber | subscribers | unsolicited | invited | only from |
         unauthorised | unauthorized | allowed | decline- | disallow- | strangers | from the internet | moderated |
         settings | interne | internal senders | internos | interni | internes | personal | private | outsiders |
-        permit- | authoriz- | authoris-
+        permit- | authoriz- | authoris- | 設定により | 拒否 | 拒绝 | 拒收 | 거부 | abonnes | abonnenten |
+        suscriptores | assinantes | запрещ- | verboten | interdit- | prohibid- | proibid- | vietat-
     """,
     "hint_closing": """
         retired | on hold | withdrawn | ended | resigned | quit | asleep | sleep | deceased | gone away |
