@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from postroad.model.composition import ComposeJob, Recipe, SigningKey
 from postroad.model.delivery import Lease
 from postroad.model.ids import ProjectId
@@ -47,8 +49,7 @@ class ListHeaders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Dressed:
+class Dressed(msgspec.Struct, frozen=True):
     """A delivery ready to be composed and, afterwards, judged."""
 
     lease: Lease

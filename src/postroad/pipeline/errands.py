@@ -19,9 +19,19 @@ class Errands:
 
     def start(self, work: Coroutine[None, None, None]) -> None:
         """Set out on an errand."""
-        task = asyncio.ensure_future(_guard(work))
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Log what no one expected; the lease that it concerned lapses and is taken over."""
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, Unavailable):
+            _log.warning("sending_interrupted")
+        else:
+            _log.error("sending_failed", exc_info=error)
 
     async def finished(self) -> None:
         """Return when nothing is under way."""
@@ -44,13 +54,3 @@ async def survive(work: Awaitable[bool]) -> bool:
         _log.exception("sending_failed")
     await asyncio.sleep(_PAUSE_S)
     return False
-
-
-async def _guard(work: Awaitable[None]) -> None:
-    """Log what no one expected; the lease that it concerned lapses and is taken over."""
-    try:
-        await work
-    except Unavailable:
-        _log.warning("sending_interrupted")
-    except Exception:  # noqa: BLE001 - a role's loop goes on
-        _log.exception("sending_failed")

@@ -7,7 +7,6 @@ from `deliver`, verdicts from `outcomes`.
 
 import asyncio
 import contextlib
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -220,7 +219,7 @@ class Sending:
         if finished is None or isinstance(finished[1], ComposeFailed):
             await self._batch([lease])
             return
-        await self._send(dataclasses.replace(finished[0], lease=lease), finished[1])
+        await self._send(msgspec.structs.replace(finished[0], lease=lease), finished[1])
 
     async def _dress(self, lease: Lease) -> Dressed | None:
         verdict = lapse(lease, now=self._clock.now())

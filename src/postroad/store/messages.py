@@ -4,7 +4,6 @@ What is written here is what a 202 promises.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import select
@@ -69,8 +68,7 @@ class Idempotency(msgspec.Struct, frozen=True):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(msgspec.Struct, frozen=True):
     """One request to accept messages. `render` makes the answer's body, which is kept with the idempotency key."""
 
     project_id: ProjectId
@@ -83,8 +81,7 @@ class Acceptance:
     """Given: what is due at once is leased at once, which saves a transaction on the way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What is answered to one request once it is durable; `replayed` when an earlier one with its key was."""
 
     status: int

@@ -8,11 +8,11 @@ reading only. A `Mailbox` made by `parse_mailbox` is valid by construction; noth
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import idna
+import msgspec
 
 LOCAL_OCTETS: Final = 64  # RFC 5321 §4.5.3.1.1
 DOMAIN_OCTETS: Final = 255  # RFC 5321 §4.5.3.1.2
@@ -33,8 +33,7 @@ class AddressError(ValueError):
     """An address that cannot be used; the text is a sentence for the person who gave it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(msgspec.Struct, frozen=True):
     """One place that mail can go to; made by `parse_mailbox`.
 
     Attributes:
@@ -67,8 +66,7 @@ class Mailbox:
         return self.address
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """A mailbox and the name to show with it."""
 
     mailbox: Mailbox

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from postroad.model.attempt import Trouble
 from postroad.model.clock import Clock
 from postroad.model.stream import PRECEDENCE, StreamKind
@@ -43,8 +45,7 @@ class Lane:
     """Rings when somebody has waited enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A place in a lane; `connection` is idle and usable, or None: then the holder makes one."""
 
     lane: Lane
@@ -52,8 +53,7 @@ class Place:
     controller: Controller
 
 
-@dataclass(frozen=True, slots=True)
-class Waiter:
+class Waiter(msgspec.Struct, frozen=True):
     """Who waits for a place: the future holds it, or None when there will be none."""
 
     future: asyncio.Future[Place | None]

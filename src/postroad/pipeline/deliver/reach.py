@@ -7,6 +7,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from postroad.model.attempt import Phase, TlsPolicy, Trouble
 from postroad.model.clock import SECOND, Clock
 from postroad.model.route import MxRoute, RelayRoute, Security, Source
@@ -28,8 +30,7 @@ Make = Callable[[Trip], Awaitable[Connection | None]]
 """Makes a connection for a trip; None when there is none to be had, and the trip knows why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(msgspec.Struct, frozen=True):
     """How a message gets a connection: the lane it waits in, what makes one, and which idle ones will do.
 
     A lane may serve many domains of one provider, whose hosts do not all take each other's mail.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from postroad.config.tree import Timeouts
@@ -18,8 +19,7 @@ BeforeDot = Callable[[], bool]
 """Asked right before the first octet of content is written: False gives the message back unsent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """Whose mail a message is: what decides its place among others."""
 
     project: str

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from postroad.model.attempt import (
     Attempt,
     BrokenTls,
@@ -32,8 +34,7 @@ _UNSENT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """Where something stopped, and why: a reply or a trouble."""
 
     phase: Phase
