@@ -9,7 +9,7 @@ would be a retry.
 from typing import Final
 
 from postroad.model.attempt import Phase, SmtpReply
-from postroad.model.reason import Action, Class, Permanence, Scope
+from postroad.model.reason import Action, Basis, Class, Permanence, Scope
 from postroad.model.returned import ReportAction, ReportedRecipient
 from postroad.pipeline.outcomes.classify import SCOPES, Confidence, Finding, classify
 from postroad.pipeline.outcomes.returned import hints, replies, sayings
@@ -63,7 +63,7 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     said: Class | None = None
     if finding.cls is Class.UNKNOWN or vague or not sure:
         said = sayings.spoken(words)
-        if said is not None and not (said is Class.EXPIRED and recipient.action is ReportAction.DELAYED):
+        if said is not None and not _is_known_better(said, finding, recipient):
             finding = _spoken(said)
     if finding.cls is Class.UNREACHABLE and sayings.spoken(words) is Class.DNS_FAILURE:
         finding = _spoken(Class.DNS_FAILURE)
@@ -86,6 +86,20 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     if finding.cls is Class.UNKNOWN and only_words and "permanent" not in words:
         return finding._replace(permanence=_lasting(recipient.text))
     return finding
+
+
+def _is_known_better(said: Class, finding: Finding, recipient: ReportedRecipient) -> bool:
+    """Tell whether what the words say is worth less than what the classifier found.
+
+    The words of a reply are what it knows best. And who answered for good was reached; who goes on trying has not come
+    to an end.
+    """
+    if said is Class.EXPIRED and recipient.action is ReportAction.DELAYED:
+        return True
+    if recipient.diagnostic is None or said is Class.MAILBOX_FULL:
+        return False
+    by_words = finding.basis is Basis.TEXT and finding.cls is not Class.UNKNOWN
+    return by_words or (said is Class.UNREACHABLE and recipient.diagnostic.code >= _PERMANENT)
 
 
 def _lasting(text: str) -> Permanence:

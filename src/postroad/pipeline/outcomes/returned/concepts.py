@@ -51,11 +51,12 @@ _TRIED: Final = re.compile(
     r"pokus|próbál|încerc|\bdene|попыт|пыта|спроб|försök|forsøg|forsøk|yrit|試み|試行|再送|尝试|嘗試|시도"
 )
 
+_UNREACHED: Final = _thought(things.SERVER, states.SILENT)
+
 FULL: Final = _thought(
     things.MAILBOX,
     states.FULL,
-    r"message|nachricht|mensaje|messaggio|mensagem|bericht|wiadomoś|zpráv|üzenet|сообщени|письм|"
-    r"attachment|anhang|メッセージ|添付|邮件|郵件|메시지",
+    r"message|nachricht|mensaje|messaggio|mensagem|bericht|wiadomoś|zpráv|üzenet|сообщени|письм|attachment|anhang|メッセージ|添付|邮件|郵件|메시지",
 )
 """A mailbox that is full, and nothing of a message that is too large for it."""
 
@@ -81,16 +82,16 @@ CAUSES: Final[tuple[tuple[Class, tuple[Thought, ...]], ...]] = (
     ),
     (Class.AUTH_FAILED, (_thought(things.PROOF, states.UNPROVEN),)),
     (Class.POLICY, (_thought(things.ONLY, states.INSIDERS),)),
+    (Class.RATE_LIMITED, (_thought(things.MUCH, states.TOO_MUCH),)),
 )
 """What may be said beside a refusal that says nothing itself, in the order in which it is believed."""
 
 THOUGHTS: Final[tuple[tuple[Class, tuple[Thought, ...]], ...]] = (
     *CAUSES,
     (Class.REPUTATION_BLOCK, (DISTRUSTED,)),
-    (Class.RATE_LIMITED, (_thought(things.MUCH, states.TOO_MUCH),)),
     (Class.TLS_REQUIRED_FAILED, (_thought(things.PROTECTION, states.UNPROTECTED),)),
     (Class.DNS_FAILURE, (_thought(things.NAMES, states.NOT_NOW),)),
-    (Class.UNREACHABLE, (_thought(things.SERVER, states.SILENT),)),
+    (Class.UNREACHABLE, (_UNREACHED,)),
     (Class.EXPIRED, (LASTED,)),
 )
 """In the order in which they are believed, after all sentences."""
@@ -108,7 +109,7 @@ def cause(folded: str) -> Class | None:
 
 def gave_up(folded: str) -> bool:
     """Tell whether a folded text says for how long somebody tried."""
-    return _TRIED.search(folded) is not None and near(LASTED, folded)
+    return near(LASTED, folded) and (_TRIED.search(folded) is not None or near(_UNREACHED, folded))
 
 
 def _first(among: tuple[tuple[Class, tuple[Thought, ...]], ...], folded: str) -> Class | None:

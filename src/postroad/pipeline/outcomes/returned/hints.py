@@ -34,7 +34,7 @@ _NEVER: Final = (
     r"findes ikke|finnes ikke|ei ole|δεν|おりません|いません|在籍し|ございません|没有|沒有|查无|없"
 )
 _NO_MORE: Final = (
-    r"no longer|not \w{0,20} ?(?:any ?more|any longer)|nicht \w{0,20} ?(?:mehr|länger)|(?:n'|"
+    r"no longer|(?:not|n't) (?:\w+ ){0,5}any ?(?:more|longer)|nicht \w{0,20} ?(?:mehr|länger)|(?:n'|"
     r"ne )\S{1,20} (?:\w+ )?plus|plus (?:dans|parmi|chez)|ya no|non \S{1,12} più|não \w{1,20} mais|já não|"
     r"niet (?:meer|langer)|nie \w{0,20} ?już|już nie|již|\buž\b|már nem|nu mai|artık|больше не|уже не|більше не|"
     r"inte längre|ikke længere|ikke lenger|ei enää|\bleft\b|verlassen|parti\b|quitt|dejó|dejado|lasciato|deixou|"
@@ -48,14 +48,15 @@ _SPACE: Final = (
     r"tilaa|χώρο|容量|空き|空間|空间|공간|용량"
 )
 _NONE_LEFT: Final = (
-    r"\bleft\b|any ?more|no more|not enough|isn't|is no\b|too little|übrig|kein|mehr|plus (?:de|d')|ne \w+ plus|"
-    r"n'y a plus|aucun|no (?:queda|hay|tiene|tienen)|sin\b|non (?:c'è|ha|rimane|resta)|più|não (?:há|tem|resta)|mais|"
-    r"sem\b|geen|meer|nie ma|brak|już|není|nemá|\buž\b|nincs|több|nu (?:mai|are)|kalma|yok|не (?:осталось|хватает)|"
-    r"нет\b|немає|закончил|inte|inget|ikke|ingen|\bei\b|δεν|なくな|ありません|なし|足り|没有|沒有|不足|없|부족"
+    r"\bleft\b|any ?more|no more|not enough|isn't|is no\b|too little|frees? (?:up )?|make (?:some )?room|freigeb|"
+    r"freiräum|libér|libere|libera|vrijmak|zwoln|uvoln|освобо|übrig|kein|mehr|plus (?:de|d')|ne \w+ plus|n'y a plus|"
+    r"aucun|no (?:queda|hay|tiene|tienen)|sin\b|non (?:c'è|ha|rimane|resta)|più|não (?:há|tem|resta)|mais|sem\b|geen|"
+    r"meer|nie ma|brak|już|není|nemá|\buž\b|nincs|több|nu (?:mai|are)|kalma|yok|не (?:осталось|хватает)|нет\b|немає|"
+    r"закончил|inte|inget|ikke|ingen|\bei\b|δεν|なくな|ありません|なし|足り|没有|沒有|不足|없|부족"
 )
 _ALL_USED: Final = (
     r"100 ?%|allowance|amount of (?:mail|data|messages)|more (?:mail|data|messages) than|completely (?:used|filled)|"
-    r"(?:used|filled) (?:up )?(?:completely|entirely)|bis zum rand"
+    r"(?:used|filled) (?:up )?(?:completely|entirely)|to the brim|stuffed|crammed|bursting|bis zum rand|repleto|à ras"
 )
 _MEGABYTES: Final = r"[0-9][0-9.,]*\s?[kmg]i?[bo](?![a-z])|[0-9]\s?[мкг]б|megabyte|mégaoctet|メガ|兆"
 _MORE: Final = (
@@ -115,7 +116,7 @@ _TIME: Final = (
     r"uke\b|päiv|tunti|viikk|ημέρ|ώρες|日間|時間|週間|天|小时|小時|周|일간|시간|주일|일 동안"
 )
 _ENOUGH: Final = (
-    r"\btr(?:y|ied|ies|ying)\b|attempt|queue|returned?\b|gave up|giv(?:e|ing) (?:it )?up|versuch|warteschlange|"
+    r"\btr(?:ied|ies|ying)\b|attempt|queue|returned?\b|gave up|giv(?:e|ing) (?:it )?up|versuch|warteschlange|"
     r"geben wir|aufgegeb|essay|tentati|file d'attente|abandon|intent|cola\b|provat|coda\b|rinunci|tentou|tentamos|"
     r"fila\b|desist|geprobeer|poging|wachtrij|prób|kolejk|pokus|front|próbál|încerc|dene|попыт|пыта|очеред|спроб|"
     r"försök|forsøg|forsøk|yritt|προσπάθ|試|再送|尝试|嘗試|시도"

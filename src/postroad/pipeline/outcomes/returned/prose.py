@@ -47,18 +47,12 @@ _ID_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _SENDER_BEFORE = re.compile(
-    r"(?:\bfrom|sender|absender|von|expéditeur|remitente|mittente|remetente|отправител\w*|差出人|发件人|보낸사람|"
-    r"contact|reply-to|return-path|mail from|kontakt\w*|contacter|(?:please|or|then|questions?,?|"
-    r"problems?,?) write to|e-?mail us at|please mail|forward this to)[\s:=<\"'(\[]{0,12}\Z",
+    r"(?:\bfrom|sender|absender|(?:^|\n|nachricht |mail |schreiben )[ \t>]{0,4}von|expéditeur|remitente|mittente|"
+    r"remetente|отправител\w*|差出人|发件人|보낸사람|contact|reply-to|return-path|mail from|kontakt\w*|contacter|"
+    r"(?:please|or|then|questions?,?|problems?,?) write to|e-?mail us at|please mail|"
+    r"forward this to)[\s:=<\"'(\[]{0,12}\Z",
     re.IGNORECASE,
 )
-_OF_MAILBOX = re.compile(
-    r"(?:postfachs?|posteingangs?|konto|kontos|adresse|speicher|mailbox|empfängers?|benutzers?|nutzers?|quota|"
-    r"inbox|"
-    r"mailkontos?|account) von[\s<\"'(\[]{0,8}\Z",
-    re.IGNORECASE,
-)
-"""Where the German word for "from" is the one for "of"."""
 _ALONE = re.compile(r"[ \t]{0,8}<[^\s<>]{3,320}>:[ \t]{0,3}(?:\n|\Z)")
 _GENERATED = re.compile(r"\A[\s>)]{0,20}\((?:generated|ultimately generated) from\s{1,20}", re.IGNORECASE)
 
@@ -81,16 +75,18 @@ _NOT_YET = re.compile(
     r"still waiting|been waiting|is (?:waiting|queued)|(?:still|remains?|is|stays?) in (?:our|the) |wartet (?:noch|"
     r"seit|bei)|warteschlange|en file d'attente|est en attente|en cola\b|in coda\b|na fila\b|in de wachtrij|"
     r"w kolejce|ve frontě|várólist|în coadă|kuyru|в очереди|у черзі|i kö\b|i kø\b|jonossa|キュー|队列|佇列|대기|"
-    r"slower than|longer than (?:usual|expected)|not (?:yet )?been delivered (?:yet|so far)|not yet|noch nicht|"
-    r"bisher nicht|pas encore|aún no|todavía no|non ancora|non è ancora|ainda não|nog niet|jeszcze nie|dosud ne|"
-    r"ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|ännu inte|endnu ikke|ennå ikke|ei ole vielä|まだ|"
-    r"尚未|还未|아직"
+    r"slower than|longer than (?:usual|expected)|not (?:yet )?been delivered (?:yet|so far)|not (?:\w+ ){0,5}yet|"
+    r"noch nicht|bisher nicht|pas encore|aún no|todavía no|non ancora|non è ancora|ainda não|nog niet|jeszcze nie|"
+    r"dosud ne|ještě ne|még nem|nu a fost încă|henüz|ещё не|еще не|ще не|ännu inte|endnu ikke|ennå ikke|"
+    r"ei ole vielä|"
+    r"まだ|尚未|还未|아직"
 )
 _GOES_ON = re.compile(
     r"next (?:delivery )?(?:attempt|try)|nächste[rn]? (?:zustell)?versuch|prochaine tentative|próximo (?:intento|"
     r"envío)|prossimo tentativo|próxima tentativa|volgende poging|następna próba|další pokus|következő kísérlet|"
     r"следующая попытка|nästa försök|næste forsøg|neste forsøk|次回|下次|다음 시도|(?:go on|keep|goes on|"
-    r"continue) (?:try|sending|attempt)|(?:will|shall) (?:then )?be delivered (?:later|as soon|once|when)|"
+    r"continue) (?:try|sending|attempt|at it|on )|(?:will|shall) (?:then )?be delivered (?:later|as soon|once|"
+    r"when)|"
     r"until (?:then|it|we)\b.{0,40}\btry|(?:will|shall|to) (?:\w+ )?(?:be )?(?:try|tried|retr|continu|keep|attempt|"
     r"reattempt)|further attempts|weiter(?:e|hin)? (?:zustell)?versuch|erneut versucht|nicht erneut|réessa|"
     r"nouvelles? tentatives?|poursuiv|reintent|seguir(?:á|emos|án) intent|ritent|riprov|ulteriori tentativi|"
@@ -239,5 +235,5 @@ def _candidates(mail: Entity, text: str, original: Original) -> Iterator[tuple[s
             yield found
         elif folded in others or folded.partition("@")[0] in _OURS_OR_NOBODY:
             continue
-        elif not _ID_BEFORE.search(lead) and (not _SENDER_BEFORE.search(lead) or _OF_MAILBOX.search(lead)):
+        elif not _ID_BEFORE.search(lead) and not _SENDER_BEFORE.search(lead):
             yield found

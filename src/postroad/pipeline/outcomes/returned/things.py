@@ -82,7 +82,8 @@ SERVER: Final = (
 SENDER: Final = r"\bip\b|ip[- ]?adress|ip[- ]?address|sending (?:host|server)|ip-адрес|ip地址|ipアドレス|ip ?주소"
 LONG: Final = (
     r"\b(?:[1-9][0-9]?|two|three|four|five|six|seven|zwei|drei|vier|fünf|sieben|deux|trois|quatre|cinq|sept|dos|tres|"
-    r"cuatro|cinco|siete|due|tre|quattro|cinque|dois|três|quatro|twee|drie|vijf)[ -]?(?:days?|hours?|tagen?|stunden|"
-    r"jours|heures|d[ií]as|horas|giorni|ore|dagen|uur|dni|godzin|dn[ůíy]|hodin|nap|gün|saat|дн|час|日間|時間|天|小时|"
-    r"일)"
+    r"cuatro|cinco|siete|due|tre|quattro|cinque|dois|três|quatro|twee|drie|vijf|dwa|trzy|cztery|pięć|dv[aě]|tři|"
+    r"čtyři|pět|два|двое|три|трое|четыре|четверо|пять|пятеро|семь|[二三四五七])[ -]?(?:days?|hours?|tagen?|stunden|"
+    r"jours|heures|d[ií]as|horas|giorni|ore|dagen|uur|dni|godzin|dn[ůíy]|hodin|nap|gün|saat|дн|час|суток|日間|時間|"
+    r"天|小时|일)"
 )
