@@ -38,6 +38,8 @@ _HOST: Final = re.compile(r"\baddress[ :=]{0,3}[\[(]?[0-9]{1,3}\.[0-9]{1,3}\.")
 _QUERY: Final = re.compile(r"\?[^\s?=]*+=\S*+")
 """What a link asks its page: of words there, nobody knows what they stand for."""
 _LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']*+")
+_OWN_NAME: Final = re.compile(r"(?:[\w-]++\.){2,}+[a-z][\w-]*+:? ")
+"""The name of the server, with which many a reply begins, and which may be `spam-filter` for all that it says."""
 _ACCENTED: Final = re.compile("[\u00df-\u024f]")
 _LETTERS: Final = {
     "\u00df": "ss",
@@ -75,7 +77,7 @@ def spoken(text: str, digit: int) -> Group | None:
     """Return the first group that a folded text speaks for, of a reply whose code begins with `digit`."""
     if not text:
         return None
-    text = plain(text)
+    text = plain(_OWN_NAME.sub("", text, count=1) if _OWN_NAME.match(text) else text)
     marks: Marks | None = None
     for group in GROUPS:
         if group.digit is not None and group.digit != digit:
