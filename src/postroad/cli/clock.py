@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from postroad.cli.asking import AsJson, ConfigFile, UsageFlawError, ask
+from postroad.cli.asking import AsJson, ConfigFile, Operation, UsageFlawError, ask
 from postroad.cli.telling import tell
 
 clock_app = typer.Typer(help="See the server's clock, and move it ahead in tests.", no_args_is_help=True)
@@ -16,7 +16,8 @@ _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 @clock_app.command("show")
 def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Show what time it is for the server, and how far its clock was moved."""
-    tell(ask(config, "clock.show"), as_json=as_json)
+    answer = ask(config, "clock.show")
+    tell(answer if as_json else _without(answer, "stops", "left_s"), as_json=as_json)
 
 
 @clock_app.command("advance")
@@ -33,7 +34,13 @@ def advance(
     while (left_s := answer.get("left_s")) and isinstance(left_s, float):
         stops += _count(answer)
         answer = ask(config, "clock.advance", {"by_s": left_s, "at_once": at_once})
-    tell({**answer, "stops": stops + _count(answer)}, as_json=as_json)
+    answer["stops"] = stops + _count(answer)
+    tell(answer if as_json else _without(answer, "movable", "left_s"), as_json=as_json)
+
+
+def _without(answer: Operation, *names: str) -> Operation:
+    """Return an answer without what tells a person nothing."""
+    return {name: value for name, value in answer.items() if name not in names}
 
 
 def _count(answer: dict[str, object]) -> int:

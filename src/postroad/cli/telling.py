@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BOUNDLESS = 100_000
+_MINUTE_S = 60
+_UNITS = {"d": 86_400, "h": 3600, "min": 60, "s": 1}
 _COLOURS = {
     "ok": "green",
     "verified": "green",
@@ -66,7 +68,7 @@ def tell_queue(found: Sequence[Operation]) -> None:
     """Print deliveries of the queue, two lines each: where one stands and when it is tried, and why."""
     console = terminal()
     if not found:
-        console.print("Nothing of this is in the queue.")
+        console.print("The queue holds nothing that fits.")
     for row in found:
         when = row.get("next_attempt_at") if row.get("state") not in ("held", "sending") else None
         site = row.get("site")
@@ -126,7 +128,25 @@ def _coloured(state: object) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return name.removesuffix("_s").replace("_", " ").capitalize()
+
+
+def _value(name: str, value: object) -> str:
+    """Return a value in words: what is counted in seconds as a span of time."""
+    seconds = isinstance(value, int | float) and not isinstance(value, bool) and name.endswith("_s")
+    return _span(float(value)) if seconds else _text(value)  # type: ignore[arg-type]  # a number, as was just seen
+
+
+def _span(seconds: float) -> str:
+    """Return a span of time to two units, such as 4 d 23 h, 12 min 5 s or 1.5 s."""
+    if seconds < _MINUTE_S:
+        return f"{round(seconds, 1):g} s"
+    left, parts = round(seconds), list[str]()
+    for unit, size in _UNITS.items():
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
 
 
 def _text(value: object) -> str:
@@ -151,9 +171,9 @@ def _several(value: object) -> list[str]:
 
 def _lines(console: "Console", answer: Operation) -> None:
     plain = {name: value for name, value in answer.items() if not rows(answer, name)}
-    width = max((len(name) for name in plain), default=0)
+    width = max((len(_words(name)) for name in plain), default=0)
     for name, value in plain.items():
-        console.print(f"{_words(name):<{width}}  {_text(value)}", markup=False)
+        console.print(f"{_words(name):<{width}}  {_value(name, value)}", markup=False)
 
 
 def _table(console: "Console", found: Sequence[Operation]) -> None:
@@ -167,7 +187,7 @@ def _table(console: "Console", found: Sequence[Operation]) -> None:
     for column in columns:
         table.add_column(_words(column), overflow="fold")
     for row in found:
-        table.add_row(*(_escaped(_text(row.get(column))) for column in columns))
+        table.add_row(*(_escaped(_value(column, row.get(column))) for column in columns))
     if console.measure(table, options=console.options.update(width=_BOUNDLESS)).maximum > console.width:
         _records(console, found)
     else:
@@ -179,9 +199,9 @@ def _records(console: "Console", found: Sequence[Operation]) -> None:
     for number, row in enumerate(found):
         if number:
             console.print()
-        width = max(len(name) for name in row)
+        width = max(len(_words(name)) for name in row)
         for name, value in row.items():
-            console.print(f"{_words(name):<{width}}  {_text(value)}", markup=False)
+            console.print(f"{_words(name):<{width}}  {_value(name, value)}", markup=False)
 
 
 def _escaped(text: str) -> str:

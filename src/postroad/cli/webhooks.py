@@ -4,11 +4,20 @@ from typing import Annotated
 
 import typer
 
-from postroad.cli.asking import AsJson, ConfigFile, Project, ask
+from postroad.cli.asking import AsJson, ConfigFile, Operation, Project, ask, rows
 from postroad.cli.telling import tell
 
 webhook_app = typer.Typer(help="Endpoints to which events are pushed.", no_args_is_help=True)
 Webhook = Annotated[str, typer.Argument(help="Identifier of the webhook (whk_…).")]
+
+
+def _tell(answer: Operation, *, as_json: bool) -> None:
+    """Print endpoints; one that names no events gets all of them."""
+    if not as_json:
+        for endpoint in (answer, *rows(answer)):
+            if endpoint.get("events") == []:
+                endpoint["events"] = "all"
+    tell(answer, as_json=as_json)
 
 
 @webhook_app.command("create")
@@ -16,20 +25,24 @@ def create(
     url: Annotated[str, typer.Argument(help="Where events are to be posted.")],
     event: Annotated[
         list[str] | None,
-        typer.Option("--event", metavar="TYPE", help="Type such as message.bounced; may be repeated."),
+        typer.Option(
+            "--event",
+            metavar="TYPE",
+            help="Type such as message.bounced or message.*; may be repeated. All by default.",
+        ),
     ] = None,
     project: Project = "default",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a webhook; its signing secret is shown this once."""
-    tell(ask(config, "webhook.create", {"project": project, "url": url, "events": event or []}), as_json=as_json)
+    _tell(ask(config, "webhook.create", {"project": project, "url": url, "events": event or []}), as_json=as_json)
 
 
 @webhook_app.command("list")
 def list_all(project: Project = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the webhooks of a project."""
-    tell(ask(config, "webhook.list", {"project": project}), as_json=as_json)
+    _tell(ask(config, "webhook.list", {"project": project}), as_json=as_json)
 
 
 @webhook_app.command("attempts")
@@ -43,19 +56,19 @@ def attempts(
 @webhook_app.command("rotate")
 def rotate(webhook: Webhook, project: Project = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Make a new signing secret; the old one signs beside it for a day."""
-    tell(ask(config, "webhook.rotate", {"project": project, "webhook": webhook}), as_json=as_json)
+    _tell(ask(config, "webhook.rotate", {"project": project, "webhook": webhook}), as_json=as_json)
 
 
 @webhook_app.command("enable")
 def enable(webhook: Webhook, project: Project = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Switch a webhook on again; it continues where it stopped."""
-    tell(ask(config, "webhook.enable", {"project": project, "webhook": webhook}), as_json=as_json)
+    _tell(ask(config, "webhook.enable", {"project": project, "webhook": webhook}), as_json=as_json)
 
 
 @webhook_app.command("disable")
 def disable(webhook: Webhook, project: Project = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Switch a webhook off; its place in the event log is kept."""
-    tell(ask(config, "webhook.disable", {"project": project, "webhook": webhook}), as_json=as_json)
+    _tell(ask(config, "webhook.disable", {"project": project, "webhook": webhook}), as_json=as_json)
 
 
 @webhook_app.command("replay")
@@ -74,4 +87,4 @@ def replay(
 @webhook_app.command("remove")
 def remove(webhook: Webhook, project: Project = "default", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Remove a webhook."""
-    tell(ask(config, "webhook.remove", {"project": project, "webhook": webhook}), as_json=as_json)
+    _tell(ask(config, "webhook.remove", {"project": project, "webhook": webhook}), as_json=as_json)

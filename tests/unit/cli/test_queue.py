@@ -105,7 +105,7 @@ def test_the_queue_is_told_in_two_lines_each(postroad, server):
     server.answers = [{"data": [ROW], "next": None}]
     assert postroad("queue", "list", "--json").json == {"data": [ROW], "next": None}
     server.answers = [{"data": [], "next": None}]
-    assert postroad("queue", "list").out == "Nothing of this is in the queue.\n"
+    assert postroad("queue", "list").out == "The queue holds nothing that fits.\n"
 
 
 def test_what_is_too_wide_for_a_table_is_told_line_by_line(postroad, server):
@@ -120,7 +120,7 @@ def test_a_count_leaves_out_what_is_not_there(postroad, server):
            "next_attempt_at": None, "oldest_s": 9}  # fmt: skip
     server.answers = [{"data": [row], "complete": True}] * 2
     assert postroad("queue", "count").out.splitlines() == [
-        "Site    Total  States              Oldest s",
-        "google  3      queued: 2, held: 1  9       ",
+        "Site    Total  States              Oldest",
+        "google  3      queued: 2, held: 1  9 s   ",
     ]
     assert postroad("queue", "count", "--json").json == {"data": [row], "complete": True}

@@ -22,6 +22,19 @@ def test_an_empty_listing_says_so(postroad, server):
     assert postroad("project", "list").out == "There are none.\n"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"), (59.94, "59.9 s"), (60, "1 min"), (725.2, "12 min 5 s"), (3600, "1 h"), (431_999.99, "5 d"),
+        (90_061, "1 d 1 h"), (None, "–"), (True, "yes"),
+    ],
+)  # fmt: skip
+def test_a_number_of_seconds_is_told_as_a_span_of_time(postroad, server, seconds, words):
+    server.answers = [{"ahead_s": seconds}, {"data": [{"ahead_s": seconds}]}]
+    assert postroad("queue").out == f"Ahead  {words}\n"
+    assert postroad("project", "list").out.split("\n")[1].strip() == words
+
+
 def test_an_answer_is_lines_and_its_lists_are_tables(postroad, server):
     server.answers = [
         {
@@ -35,11 +48,11 @@ def test_an_answer_is_lines_and_its_lists_are_tables(postroad, server):
     ]
     out = postroad("queue").out
     assert out.splitlines() == [
-        "Oldest due s  1.5",
-        "Paused        no",
-        "States        queued: 2, sending: 0",
-        "Tags          a, b",
-        "Empty         –",
+        "Oldest due  1.5 s",
+        "Paused      no",
+        "States      queued: 2, sending: 0",
+        "Tags        a, b",
+        "Empty       –",
         "",
         "Destinations",
         "Name       Queued",

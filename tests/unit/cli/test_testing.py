@@ -35,10 +35,28 @@ def test_what_is_left_of_a_jump_is_asked_for_again(postroad, server):
     assert ended.json["stops"] == 3
 
 
+CLOCK = {"now": "2030-01-01T00:00:00Z", "ahead_s": 7200.0, "movable": True, "stops": 0, "left_s": 0.0}
+
+
 def test_the_clock_is_shown(postroad, server):
-    server.answers = [{"now": "2030-01-01T00:00:00Z", "ahead_s": 0.0}]
-    assert "2030-01-01" in postroad("clock", "show").out
-    assert server.asked == [("clock.show", {})]
+    server.answers = [CLOCK, CLOCK]
+    assert postroad("clock", "show").out == "Now      2030-01-01T00:00:00Z\nAhead    2 h\nMovable  yes\n"
+    assert postroad("clock", "show", "--json").json == CLOCK
+    assert server.asked == [("clock.show", {})] * 2
+
+
+def test_a_jump_tells_when_it_is_now_and_how_often_it_stopped(postroad, server):
+    server.answers = [{**CLOCK, "stops": 3}]
+    assert postroad("clock", "advance", "2h").out == "Now    2030-01-01T00:00:00Z\nAhead  2 h\nStops  3\n"
+
+
+def test_an_endpoint_that_names_no_events_gets_all(postroad, server):
+    endpoint = {"id": "whk_1", "events": []}
+    listed = {"data": [{**endpoint}, {"id": "whk_2", "events": ["message.*"]}]}
+    server.answers = [{**endpoint}, listed, {"data": [endpoint]}]
+    assert postroad("webhook", "enable", "whk_1").out == "Id      whk_1\nEvents  all\n"
+    assert [line.split()[1] for line in postroad("webhook", "list").out.splitlines()[1:]] == ["all", "message.*"]
+    assert postroad("webhook", "list", "--json").json["data"][0]["events"] == []
 
 
 def test_the_providers_are_listed(postroad):
