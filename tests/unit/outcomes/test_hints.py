@@ -93,6 +93,8 @@ def test_who_only_asks_to_come_again_is_understood_by_the_code(line: str, cls: C
         ("550 5.1.2 No MX or A record for this domain", Class.BAD_DOMAIN),
         ("550 5.4.4 Sender domain has no MX or address records", Class.AUTH_FAILED),
         ("550 5.1.2 Relay not permitted", Class.POLICY),
+        ("550 5.1.1 Relaying denied", Class.POLICY),
+        ("550 5.1.1 User unknown, relaying denied", Class.INVALID_RECIPIENT),
         ("550 5.7.1 Command rejected", Class.POLICY),
         ("550 Command rejected", Class.PROTOCOL_ERROR),
     ],
@@ -130,3 +132,8 @@ def test_a_whole_word_names_what_its_beginning_names_too() -> None:
     assert little.marks("postfach") == {"container": [0], "box": [0]}
     assert little.marks("postfachs") == {"box": [0]}
     assert little.marks("postfach amt") == {"far": [0]}
+
+
+def test_a_user_who_is_unknown_in_a_domain_says_nothing_of_the_domain() -> None:
+    assert read("550 Usuario desconocido en este dominio").cls is Class.INVALID_RECIPIENT
+    assert read("550 Dominio desconocido").cls is Class.BAD_DOMAIN

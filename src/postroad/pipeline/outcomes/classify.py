@@ -72,7 +72,7 @@ _CLOSER_FOR_NOW: Final = _CLOSER | {Class.GREYLISTED, Class.RATE_LIMITED, Class.
 """The same behind a 4xx, where a server often could not find out about the recipient."""
 _VAGUE: Final = frozenset({"policy", "refused", "blocked", "busy", "syntax", "spam", "content"})
 """Groups of words that go with anything: beside a code that means one thing they say nothing."""
-_VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "refused", "blocked", "busy", "syntax", "relay", "tls", "tls_words"})
+_VAGUE_OF_RECIPIENTS: Final = frozenset({"policy", "refused", "blocked", "busy", "syntax", "tls", "tls_words"})
 """The same beside a code about a recipient."""
 
 _CLEAR_CODES: Final = {
@@ -321,8 +321,6 @@ def _outweighs(group: Group | None, stated: Class, basic: int, text: str) -> boo
     """Tell whether words say more than a firm code about a recipient: many servers have only one code for all."""
     if group is None or stated not in _ABOUT_THEM:
         return False
-    if stated is Class.BAD_DOMAIN and group.name == "relay":
-        return True
     if group.cls in (_CLOSER if basic >= 500 else _CLOSER_FOR_NOW):
         return True
     if _of_another_domain(group, stated, text):

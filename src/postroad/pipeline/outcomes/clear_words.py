@@ -50,7 +50,8 @@ CLEAR: Final = (
             scanner is | scanner not | scanner error | scan failed | scanning failed | filter not responding | clamd |
             clamav error | filter is down | filter failed | filter unavailable | filter temporarily | could not load |
             no mdb | antivirus engine | virus engine | av engine | engine out of order | too many processes |
-            policy daemon | policy server | policy service
+            policy daemon | policy server | policy service | in content filter | content filter is |
+            content filter un | content filter error
             """
         ),
         digit=4,
@@ -79,7 +80,8 @@ CLEAR: Final = (
             sends only | colleagues | receives no mail from | takes no mail from | sender address rejected: blocked |
             sender access denied | allowed to send to th | permitted to send to th | authorized to send to |
             authorised to send to | senders not permitted | sender not permitted | senders not allowed |
-            blocked by user | blocked by the user | blocked by this user | by staff | staff only | employees only
+            blocked by user | blocked by the user | blocked by this user | by staff | staff only | employees only |
+            organisation's block | organization's block
             """
         ),
     ),
@@ -114,7 +116,8 @@ CLEAR: Final = (
             content-reject | banned: | contains a url | contains a domain | contains a link | message contains |
             mail contains | message identified as | message was identified | message classified |
             dangerous attachment | blacklisted url | blocklisted url | bulk. | type of file | file type |
-            blocked content | surbl | uribl | url listed | uri listed | too many links | too many urls | too many images
+            blocked content | surbl | uribl | url listed | uri listed | too many links | too many urls |
+            too many images | url in message | link in message | urls in | links in message
             """
         ),
     ),
@@ -162,7 +165,8 @@ CLEAR: Final = (
             does not host | non-local e-mail address | non-local address | to relay mail | open relay not |
             not a gateway | unauthorized relay | relaying to | handle mail for | no longer hosted |
             not hosted with us | relaying is denied | relay is denied | relaying refused | relay not consent |
-            relay no permitido | relay nao permitido | relais refuse | not relaying | relay refused
+            relay no permitido | relay nao permitido | relais refuse | not relaying | relay refused | for relay |
+            to relay through
             """
         ),
     ),

@@ -27,14 +27,20 @@ _SHORTEST: Final = 3
 
 
 class Near(NamedTuple):
-    """Marks of which one of each side has to stand within some words of the other; without others, one is enough."""
+    """Marks of which one of each side has to stand within some words of the other; without others, one is enough.
+
+    `but` names what must not be found beside it, since it says more.
+    """
 
     things: tuple[str, ...]
     others: tuple[str, ...] = ()
     within: int = 5
+    but: "Near | None" = None
 
     def found(self, marks: Marks) -> bool:
         """Tell whether two such words are close."""
+        if self.but is not None and self.but.found(marks):
+            return False
         first = _places(self.things, marks)
         if not (first and self.others):
             return bool(first)

@@ -30,6 +30,10 @@ LISTED: Final = {
         geen mailbox | geen gebruiker | geen account | no person by | pas de boite | aucun utilisateur | aucune boite |
         ningun usuario | nenhum usuario | nenhum utilizador
     """,
+    "person": """
+        user | users | usuario- | utilisateur- | benutzer- | nutzer | utente | utilizador | gebruiker- | uzytkownik- |
+        uzivatel- | пользовател- | kullanici- | mailbox | 用户 | ユーザ
+    """,
     "gone": """
         was never | never heard | spelling | know nobody | no one with that | no one by that | errato | unknown |
         unkown | unknow | unknwon | not found | cannot be found | can not be found | can t be found |
@@ -94,7 +98,8 @@ LISTED: Final = {
         przepeln- | przekroczon- | zaplnen- | plna | plny | prekrocen- | переполнен- | превышен- | заполнен- |
         переповнен- | dolu | dolmus | asildi | asilmis | megtelt | betelt | plina | depasit- | fullt | fuld | taynna |
         満杯 | 一杯 | いっぱい | 超過 | 超え | 已满 | 已滿 | 不足 | 超限 | 满了 | 초과 | 가득 | 부족 |
-        cannot take more | can t take more | cannot hold | make room | delete some | allocated space
+        cannot take more | can t take more | cannot hold | make room | delete some | allocated space | no free space |
+        no free room | free space
     """,
     "container": """
         mailbox | mailboxes | mail box | inbox | box | maildrop | mailfolder | mail folder | postfach | boite |
@@ -111,7 +116,7 @@ LISTED: Final = {
         verbindung- | nachrichten | connexion- | courriel- | mensaje- | correo- | conexion- | conexoe- | mensagen- |
         messagg- | connession- | berichten | verbinding- | wiadomosci | polacz- | zprav | spojeni | сообщений |
         писем | соединен- | подключен- | mesaj- | baglanti- | uzenet | kapcsolat- | anslutning- | 接続 | 送信数 |
-        通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송 | concurrency
+        通数 | 连接 | 频率 | 頻率 | 发信量 | 연결 | 발송 | concurrency | envio | envios | invii
     """,
     "much": """
         too frequent | faster than | are permitted | per hour | per day | a day | an hour | reached | too many |
@@ -167,7 +172,7 @@ LISTED: Final = {
         no deseado | nao solicitad- | indesejad- | indesiderat- | sospechos- | suspeit- | sospett- | ongewenst- |
         niechcian- | podejrzan- | nevyzadan- | podezrel- | спам | спама | спамом | вирус- | подозр- | нежелательн- |
         istenmeyen | kereteletlen | keretlen | skrappost | roskapost- | 垃圾 | 病毒 | 迷惑 | ウイルス | スパム |
-        스팸 | 바이러스
+        스팸 | 바이러스 | schadsoftware | schadcode | maliciel- | malicioso- | вредонос-
     """,
     "enclosed": """
         attachment | attachments | attached | anhang | anhange | anhaenge | piece jointe | pieces jointes | adjunt- |
@@ -286,7 +291,8 @@ LISTED: Final = {
         archive | zip | exe | content | contents | pattern | signature | heuristic- | fingerprint | checksum | header |
         headers | mime | charset | wording | words | inhalt | contenu | contenido | conteudo | contenuto | fraud |
         scam | scams | virus- | malware | spam | spams | spammy | nasty | ウイルス | スパム | 病毒 | 垃圾 | вирус- |
-        спам- | anhang | anhange | piece jointe | adjunto- | anexo- | allegat- | body
+        спам- | anhang | anhange | piece jointe | adjunto- | anexo- | allegat- | body | schadsoftware | schadcode |
+        maliciel- | malicioso- | вредонос-
     """,
     "hint_reputation": """
         botnet | bot | zombie | naughty | dynamic | abuse | abuser | abusive | abuses | spammer | spammers |
@@ -328,6 +334,7 @@ BRIMMED: Final = Near(("container",), ("brim",), within=4)
 FULL: Final = Near(("box", "room"), ("full",))
 SHUT: Final = Near(("box",), ("shut",), within=5)
 GONE: Final = Near(("box",), ("gone",), within=4)
+NOBODY: Final = Near(("person",), ("gone",), within=2)
 UNLISTED: Final = Near(("box",), ("unlisted",), within=3)
 HURRIED: Final = Near(("pace",), ("beyond",), within=4)
 CROWDED: Final = Near(("flow",), ("much",), within=3)
@@ -338,7 +345,7 @@ BIG: Final = Near(("text",), ("big",), within=5)
 UNPROVEN: Final = Near(("proof",))
 WRONG_SENDER: Final = Near(("sender",), ("gone", "refused", "amiss"), within=4)
 WRONG_FROM: Final = Near(("from",), ("amiss",), within=5)
-LOST: Final = Near(("zone",), ("gone",), within=4)
+LOST: Final = Near(("zone",), ("gone",), within=4, but=NOBODY)
 MEASURED: Final = Near(("measure",))
 UNRESOLVED: Final = Near(("resolver",), ("broken",), within=4)
 UNCIPHERED: Final = Near(("tls",))
