@@ -56,9 +56,12 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Examine settings, database, disk, DNS and sending domains, and say what to change."""
     from postroad.config import check_production
 
+    settings = settings_of(config)
+    # Beside `postroad dev` most of this is as it should be, until somebody serves.
+    before = "Before `postroad serve`: " if (settings.data.directory / "dev.key").exists() else ""
     settings_found: list[Operation] = [
-        {"name": problem.setting, "state": "warning", "detail": problem.sentence}
-        for problem in check_production(settings_of(config))
+        {"name": problem.setting, "state": "warning", "detail": f"{before}{problem.sentence}"}
+        for problem in check_production(settings)
     ]
     answer = ask(config, "doctor")
     findings: list[Operation] = [*settings_found, *rows(answer, "findings")]

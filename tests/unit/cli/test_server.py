@@ -108,6 +108,14 @@ def test_config_check_says_what_is_unsafe(postroad, safe):
     assert postroad("config", "check", "--config", safe).code == 0
 
 
+def test_doctor_says_in_a_directory_of_development_what_is_for_later(postroad, server, tmp_path, monkeypatch):
+    server.answers = [{"findings": [], "domains": []}] * 2
+    monkeypatch.setenv("POSTROAD_DATA_DIRECTORY", str(tmp_path))
+    assert postroad("doctor").out.startswith("warning  delivery.hostname must be")
+    (tmp_path / "dev.key").touch(0o600)
+    assert postroad("doctor").out.startswith("warning  Before `postroad serve`: delivery.hostname must be")
+
+
 FOUND = {
     "findings": [
         {"name": "disk", "state": "problem", "detail": "1 % of the disk is free.", "remedy": "Make room."},
