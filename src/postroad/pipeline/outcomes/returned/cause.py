@@ -83,6 +83,8 @@ def _failure(recipient: ReportedRecipient, rules: RuleSet) -> Finding:
     if temporary or passing:
         action = Action.STOP if finding.action is Action.SUPPRESS else finding.action
         return finding._replace(permanence=Permanence.TRANSIENT, action=action)
+    if finding.cls is Class.INACTIVE_MAILBOX and only_words and hints.for_now(recipient.text):
+        return finding._replace(permanence=Permanence.TRANSIENT, action=Action.STOP)
     if finding.cls is Class.UNKNOWN and only_words and "permanent" not in words:
         return finding._replace(permanence=_lasting(recipient.text))
     return finding

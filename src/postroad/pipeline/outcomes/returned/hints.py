@@ -157,6 +157,17 @@ _PASSES: Final = re.compile(
 )
 
 
+_FOR_NOW: Final = re.compile(
+    r"temporar|vorübergehend|provisoire|transitori|tijdelijk|tymczasow|dočasn|ideiglenes|geçici|временно|тимчасово|"
+    r"tillfällig|midlertidig|tilapäis|προσωριν|一時|暂时|暫時|일시"
+)
+
+
+def for_now(text: str) -> bool:
+    """Tell whether a text calls something temporary."""
+    return _FOR_NOW.search(text[:TEXT].lower()) is not None
+
+
 def passes(text: str) -> bool:
     """Tell whether a text asks to try again, or says that it is so for now."""
     return _PASSES.search(text[:TEXT].lower()) is not None

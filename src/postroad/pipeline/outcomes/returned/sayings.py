@@ -278,7 +278,8 @@ SAYINGS: Final = (
             try any more | try any longer | stopped trying | no further attempt | not be tried again |
             keine weiteren versuche | nicht weiter versuch | n'essaierons plus | plus de tentative |
             no se intentará más | non verranno effettuati altri | não haverá mais tentativas |
-            больше не будем | unable to deliver within | maximum retries | queue lifetime | zustellversuche |
+            больше не будем | queue time | time limit reached | unable to deliver within | maximum retries |
+            queue lifetime | zustellversuche |
             tentatives de remise |
             plusieurs tentatives | intentos de entrega | tentativi di consegna | tentativas de entrega | kann seit |
             попыток доставки | 期限切れ | 再送期限 | 多次尝试 | 多次嘗試
