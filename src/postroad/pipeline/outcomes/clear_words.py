@@ -25,7 +25,8 @@ CLEAR: Final = (
             """
             greylist | graylist | grey list | gray list | grey-list | gray-list | come back in | not yet seen |
             first contact | postgrey | not yet known | not know you | don't know you | triplet | whitelisted yet |
-            not known yet | not seen yet | not seen before | never seen you | prove you are | first delivery attempt
+            not known yet | not seen yet | not seen before | never seen you | prove you are | first delivery attempt |
+            unfamiliar
             """
         ),
     ),
@@ -81,7 +82,7 @@ CLEAR: Final = (
             sender access denied | allowed to send to th | permitted to send to th | authorized to send to |
             authorised to send to | senders not permitted | sender not permitted | senders not allowed |
             blocked by user | blocked by the user | blocked by this user | by staff | staff only | employees only |
-            organisation's block | organization's block
+            organisation's block | organization's block | from unknown senders
             """
         ),
     ),
@@ -117,7 +118,8 @@ CLEAR: Final = (
             mail contains | message identified as | message was identified | message classified |
             dangerous attachment | blacklisted url | blocklisted url | bulk. | type of file | file type |
             blocked content | surbl | uribl | url listed | uri listed | too many links | too many urls |
-            too many images | url in message | link in message | urls in | links in message
+            too many images | url in message | link in message | urls in | links in message | blacklisted uri |
+            uri in body | url in body
             """
         ),
     ),
@@ -149,7 +151,7 @@ CLEAR: Final = (
             mails per hour | rate limit reached | rate limit exceeded | rate limit for | throttled |
             parallel sessions | parallel connections | simultaneous | being limited | rate exceeded |
             connection quota | connections open | sending speed | concurrency exceeded | exceeded the number |
-            number of mails
+            number of mails | message quota
             """
         ),
     ),

@@ -228,7 +228,8 @@ LISTED: Final = {
         not listed | isn t listed | aren t listed | is not currently listed
     """,
     "amiss": """
-        mismatch- | not match | doesn t match | does not match | neither | verif- | failed | differs
+        mismatch- | not match | doesn t match | does not match | neither | verif- | failed | differs | no tiene |
+        nao tem | n a pas de | hat kein- | has no | have no
     """,
     "zone": """
         domain | domains | domain name | mail domain | host | host name | hostname | domaine | dominio | domena |
