@@ -118,6 +118,7 @@ def test_the_name_of_a_server_is_no_word_about_the_mail() -> None:
     assert read("421 4.4.2 spam-filter.example.net Error: timeout exceeded", Phase.DOT).cls is Class.UNREACHABLE
     assert read("550 you are on spam.example.net: blocked", Phase.MAIL).cls is Class.REPUTATION_BLOCK
     assert vocabulary.WORDS.marks("mx.spam.example.net") == {}
+    assert vocabulary.WORDS.marks("seen from mx.spam.example.net.") == vocabulary.WORDS.marks("seen from it.")
 
 
 def test_the_address_of_a_host_is_marked() -> None:
