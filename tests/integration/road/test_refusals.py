@@ -69,7 +69,9 @@ def test_private_addresses_of_exchangers_are_refused_where_the_port_is_that_of_t
 
 def test_a_second_process_on_the_data_directory_is_refused(node: PostroadServer) -> None:
     said = refusal(beside(node))
-    assert "another Postroad process runs on the data directory" in said
+    waits, refused = said.index("waiting_for_data_directory"), said.index("another Postroad process (pid ")
+    assert waits < refused
+    assert "runs on the data directory" in said
     assert "POSTROAD_DATA_DIRECTORY" in said
     assert node.ready()
 
