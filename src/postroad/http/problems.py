@@ -129,7 +129,8 @@ def failure(error: BaseException) -> Failure:
         case msgspec.ValidationError():
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
-            return _plain("malformed_json", f"The body is not valid JSON: {error}.")
+            flaw = "it is empty or ends too early" if "truncated" in str(error) else str(error)
+            return _plain("malformed_json", f"The body is not valid JSON: {flaw}.")
         case TimeoutError():
             status, title = STATUSES["timeout"]
             detail = "The answer took too long to find; ask for less."

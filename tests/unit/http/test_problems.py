@@ -13,6 +13,7 @@ import pytest
 
 import postroad
 from postroad.http.problems import STATUSES, failure, invalid, to_pointer
+from postroad.http.sending import decode_draft
 from postroad.http.streaming import begun
 from postroad.model.errors import Flaw, Refused, Unavailable
 
@@ -121,6 +122,13 @@ def test_time_and_depth_have_their_limits() -> None:
     assert failure(TimeoutError()).status == 503
     assert failure(RecursionError()).status == 400
     assert failure(msgspec.DecodeError("truncated")).status == 400
+
+
+@pytest.mark.parametrize("body", [b"", b'{"from": "a@b.test"'])
+def test_a_body_that_is_missing_or_cut_is_told_so_in_words(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError) as caught:
+        decode_draft(body)
+    assert b"it is empty or ends too early" in failure(caught.value).body()
 
 
 def test_every_code_that_is_raised_stands_in_the_table() -> None:
