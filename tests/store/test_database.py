@@ -356,18 +356,3 @@ async def test_what_comes_within_the_pace_shares_a_transaction(tmp_path: Path) -
         assert database.counters.transactions == before + 1
     finally:
         database.close()
-
-
-async def test_behind_a_transaction_of_many_units_more_is_gathered(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'paced.db'}", pace_s=1.0)
-    try:
-        database.write_now(lambda c: bulk.run(c, "CREATE TABLE server_facts (name TEXT PRIMARY KEY, value TEXT)"))
-        await database.write(lambda c: put(c, "first"))
-        await asyncio.gather(*[database.write(lambda c, n=n: put(c, f"{n}")) for n in range(40)])
-        before = database.counters.transactions
-        soon = asyncio.ensure_future(database.write(lambda c: put(c, "soon")))
-        await asyncio.sleep(1.1)  # past one pace, before three
-        await asyncio.gather(soon, database.write(lambda c: put(c, "later")))
-        assert database.counters.transactions == before + 1
-    finally:
-        database.close()

@@ -33,9 +33,6 @@ UnitOfMany = Callable[[Connection, list[Item]], Sequence[T | Exception]]
 
 _log = structlog.get_logger("postroad.store")
 _TRIES = 5
-_MANY = 8
-_PACES = 3
-"""Behind a transaction of more than so many units the next one waits longer, in proportion, up to so many paces."""
 _AWAY_S = 1.0
 """How long an engine that was away is taken to be away still, when nothing waits that would find out."""
 
@@ -87,8 +84,7 @@ class Database:
             readers: threads that read.
             writers: threads that write; SQLite has one, whatever is given.
             group: units in one transaction at the most.
-            pace_s: least time between the beginnings of two transactions of one writer; up to three times as long
-                behind one that carried many units.
+            pace_s: least time between the beginnings of two transactions of one writer.
             lazy_s: how long a lazy unit waits for others.
             connect_timeout_s: time allowed for connecting to PostgreSQL.
             backlog: units that may wait; one more is refused as `overloaded`.
@@ -249,10 +245,9 @@ class Database:
     # --- on the writers' threads -------------------------------------------------------------------------------------
 
     def _write_loop(self) -> None:
-        began, pace_s = 0.0, self._pace_s
-        while (works := self._take(began + pace_s)) is not None:
+        began = 0.0
+        while (works := self._take(began + self._pace_s)) is not None:
             began = time.monotonic()
-            pace_s = self._pace_s * min(max(len(works) / _MANY, 1), _PACES)
             self._carry_out(works)
             counters = self._state.counters
             counters.busy_s += time.monotonic() - began
