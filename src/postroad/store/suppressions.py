@@ -16,7 +16,7 @@ from postroad.model.event import EventType, NewEvent
 from postroad.model.ids import ENTROPY_OCTETS, DeliveryId, MessageId, ProjectId, SuppressionId, mint
 from postroad.model.reason import Class, Reason
 from postroad.model.suppression import Cause, Suppression, fold
-from postroad.store import audit, bulk, events, sites
+from postroad.store import audit, bulk, events, schema, sites
 
 
 class Put(StrEnum):
@@ -207,11 +207,12 @@ def incidents(connection: Connection, project_id: ProjectId | None, *, limit: in
 
 def is_incident(connection: Connection, project_id: ProjectId | None, incident: str) -> bool:
     """Whether an incident put something on a project's list (None: on any), be it still there or not."""
-    of_project, values = ("", ()) if project_id is None else (" AND project_id = ?", (project_id,))
-    return any(
-        bulk.run(connection, f"SELECT 1 FROM {table} WHERE {column} = ?{of_project} LIMIT 1", (incident, *values))  # noqa: S608 - names of ours
-        for table, column in (("incidents", "id"), ("suppressions", "incident"))
+    rows = bulk.run(
+        connection,
+        "SELECT project_id FROM incidents WHERE id = ? UNION SELECT project_id FROM suppressions WHERE incident = ?",
+        (incident, incident),
     )
+    return any(project_id in (None, row[0]) for row in rows)
 
 
 def remove_incidents(connection: Connection, before: Instant, limit: int) -> int:
@@ -228,14 +229,7 @@ def remove_incidents(connection: Connection, before: Instant, limit: int) -> int
 def _remember(connection: Connection, caused: Mapping[tuple[str, str], Instant]) -> None:
     """Write down incidents, each with the project that it concerns and an instant at which it did."""
     rows = sorted((incident, project, at) for (incident, project), at in caused.items())
-    for start in range(0, len(rows), _CHUNK):
-        chunk = rows[start : start + _CHUNK]
-        bulk.run(
-            connection,
-            f"INSERT INTO incidents (id, project_id, began_at) VALUES {', '.join(['(?, ?, ?)'] * len(chunk))} "  # noqa: S608 - parameters are bound
-            "ON CONFLICT (id, project_id) DO NOTHING",
-            tuple(value for row in chunk for value in row),
-        )
+    bulk.insert_new(connection, schema.incidents, ("id", "project_id", "began_at"), rows)
 
 
 def _conditions(project_id: ProjectId | None, wanted: Filter) -> tuple[str, list[Any]]:
