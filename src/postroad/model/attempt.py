@@ -126,6 +126,8 @@ class BrokenTls(msgspec.Struct, frozen=True):
 
     since: str
     """When it failed last, RFC 3339."""
+    until: str
+    """From when on it is tried there again."""
     detail: str
     """The error."""
 

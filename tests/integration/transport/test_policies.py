@@ -218,6 +218,7 @@ async def test_broken_tls_is_remembered_over_restarts(sender: Sender, database: 
     again = BrokenKeeper(database, sender.clock)
     await again.load()
     assert again.knows("192.0.2.7") == sender.transport.broken.knows("192.0.2.7")
-    assert again.knows("192.0.2.7") == BrokenTls(since=to_rfc3339(sender.clock.at), detail="The TLS handshake failed.")
+    began, ends = to_rfc3339(sender.clock.at), to_rfc3339(Instant(sender.clock.at + 3 * DAY))
+    assert again.knows("192.0.2.7") == BrokenTls(since=began, until=ends, detail="The TLS handshake failed.")
     sender.clock.at = Instant(sender.clock.at + 3 * DAY)
     assert not again.knows("192.0.2.7")

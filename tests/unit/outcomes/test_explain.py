@@ -284,13 +284,9 @@ def test_the_last_attempt_is_shown_with_its_facts() -> None:
 
 def tried(**facts: object) -> LastAttempt:
     """Return what is told of an attempt to a domain with three exchangers."""
-    made = Attempt(
-        route="mx",
-        exchangers=(Exchanger(10, "mx1.a.test"), Exchanger(20, "mx2.a.test"), Exchanger(30, "mx3.a.test")),
-        started_at=NOW,
-        finished_at=NOW,
-        **facts,  # type: ignore[arg-type]  # facts of several types
-    )
+    exchangers = (Exchanger(10, "mx1.a.test"), Exchanger(20, "mx2.a.test"), Exchanger(30, "mx3.a.test"))
+    made = Attempt(phase=Phase.DOT, route="mx", exchangers=exchangers, started_at=NOW, finished_at=NOW)
+    made = msgspec.structs.replace(made, **facts)
     shown = answer(delivery(State.DELIVERED, reason(Class.ACCEPTED)), attempts=(made,)).last_attempt
     assert shown is not None
     return shown
@@ -333,13 +329,17 @@ def test_where_no_exchanger_was_found_none_is_told() -> None:
 
 
 def test_broken_tls_is_told_as_what_it_is() -> None:
-    broken = BrokenTls(since="2026-11-20T10:00:00.000000Z", detail="The TLS handshake failed: wrong version.")
+    broken = BrokenTls(
+        since="2026-11-20T10:00:00.000000Z",
+        until="2026-11-23T10:00:00.000000Z",
+        detail="The TLS handshake failed: wrong version.",
+    )
     shown = tried(phase=Phase.DOT, mx="mx1.a.test", tls_policy=TlsPolicy.OPPORTUNISTIC, tls_broken=broken)
     assert shown.tls_broken == broken
     assert shown.tls_told == (
         "No policy asks for TLS, so it is used when the server offers it. TLS is offered there and does not work: The "
         "TLS handshake failed: wrong version (at 2026-11-20T10:00:00.000000Z). So the connection was not encrypted; "
-        "TLS is tried there again three days after that."
+        "TLS is tried there again from 2026-11-23T10:00:00.000000Z on."
     )
 
 

@@ -28,7 +28,7 @@ class BrokenKeeper:
         until, why = self._found.get(ip, _NEVER)
         if until <= self._clock.now():
             return None
-        return BrokenTls(since=to_rfc3339(after(until, -_SPAN)), detail=why)
+        return BrokenTls(since=to_rfc3339(after(until, -_SPAN)), until=to_rfc3339(until), detail=why)
 
     def learn(self, ip: str, host: str, why: str) -> None:
         """Remember that TLS just failed at an address."""

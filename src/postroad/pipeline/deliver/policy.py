@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from postroad.model.attempt import BrokenTls as BrokenFact
 from postroad.model.attempt import TlsPolicy, Trouble
-from postroad.model.clock import SECOND, Clock, to_rfc3339
+from postroad.model.clock import SECOND, Clock, after, to_rfc3339
 from postroad.pipeline.deliver.connection import Connection
 from postroad.pipeline.deliver.resolve import DnsTrouble, Resolver
 from postroad.pipeline.deliver.tls import Demand
@@ -92,7 +92,8 @@ class BrokenHere:
     def learn(self, ip: str, host: str, why: str) -> None:
         """Remember that it just failed."""
         now = self._clock.now()
-        self._found[ip] = (now + self._span, BrokenFact(since=to_rfc3339(now), detail=why))
+        until = after(now, self._span)
+        self._found[ip] = (until, BrokenFact(since=to_rfc3339(now), until=to_rfc3339(until), detail=why))
         while len(self._found) > _BROKEN_HOSTS:
             self._found.popitem(last=False)
 

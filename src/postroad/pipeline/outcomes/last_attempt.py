@@ -54,6 +54,9 @@ _POLICIES: Final = {
 }
 
 
+_NO_CONVERSATION: Final = frozenset({Phase.COMPOSE, Phase.RESOLVE, Phase.CONNECT})
+
+
 def last_attempt(attempt: Attempt) -> LastAttempt:
     """Return an attempt as it is told."""
     reply = attempt.reply
@@ -115,9 +118,6 @@ def _standing(each: ExchangerTold, attempt: Attempt) -> str:
     return f"tried ({said}){', then spoken to' if reached and attempt.delivered else ''}"
 
 
-_NO_CONVERSATION: Final = frozenset({Phase.COMPOSE, Phase.RESOLVE, Phase.CONNECT})
-
-
 def _secured(attempt: Attempt) -> str | None:
     """Return how the connection was to be secured, and whether it was."""
     if attempt.tls_policy is None:
@@ -126,7 +126,7 @@ def _secured(attempt: Attempt) -> str | None:
     if facts is None and broken is not None:
         return (
             f"{policy} TLS is offered there and does not work: {broken.detail.removesuffix('.')} (at {broken.since}). "
-            "So the connection was not encrypted; TLS is tried there again three days after that."
+            f"So the connection was not encrypted; TLS is tried there again from {broken.until} on."
         )
     if facts is None:
         return f"{policy} The connection was not encrypted."
