@@ -15,8 +15,8 @@ def _tell(answer: Operation, *, as_json: bool) -> None:
     """Print endpoints; one that names no events gets all of them."""
     if not as_json:
         for endpoint in (answer, *rows(answer)):
-            if endpoint.get("events") == []:
-                endpoint["events"] = "all"
+            if endpoint.get("types") == []:
+                endpoint["types"] = "all"
     tell(answer, as_json=as_json)
 
 
@@ -36,7 +36,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a webhook; its signing secret is shown this once."""
-    _tell(ask(config, "webhook.create", {"project": project, "url": url, "events": event or []}), as_json=as_json)
+    _tell(ask(config, "webhook.create", {"project": project, "url": url, "types": event or []}), as_json=as_json)
 
 
 @webhook_app.command("list")

@@ -317,10 +317,10 @@ def test_the_list_comes_in_pages(told):
 
 
 def test_a_webhook_is_made_and_goes_through_its_life(told):
-    made = told("webhook.create", url="https://hooks.example/in", events=["message.bounced"])
+    made = told("webhook.create", url="https://hooks.example/in", types=["message.bounced"])
     secret = made.pop("secret")
     assert secret.startswith("whsec_")
-    assert (made["state"], made["events"]) == ("enabled", ["message.bounced"])
+    assert (made["state"], made["types"]) == ("enabled", ["message.bounced"])
     assert told("webhook.list") == {"data": [made]}
     assert told("webhook.rotate", webhook=made["id"])["secret"] != secret
     assert told("webhook.disable", webhook=made["id"])["state"] == "disabled"
@@ -331,13 +331,13 @@ def test_a_webhook_is_made_and_goes_through_its_life(told):
 
 
 def test_an_event_type_that_there_is_not_is_named_as_the_argument_is(told):
-    refusal = refused(told, "webhook.create", url="https://hooks.example/in", events=["message.*", "mail.lost"])
-    assert [flaw.pointer for flaw in refusal.flaws] == ["/events/1"]
+    refusal = refused(told, "webhook.create", url="https://hooks.example/in", types=["message.*", "mail.lost"])
+    assert [flaw.pointer for flaw in refusal.flaws] == ["/types/1"]
 
 
 def test_events_are_pushed_again_on_request(told):
     told("message.send", message=MAIL)
-    webhook = told("webhook.create", url="https://hooks.example/in", events=[])["id"]
+    webhook = told("webhook.create", url="https://hooks.example/in", types=[])["id"]
     assert told("webhook.replay", webhook=webhook, after=FIRST_EVENT) == {"queued": 1}
     (row,) = told("webhook.attempts", webhook=webhook)["data"]
     assert (row["event"], row["type"], row["state"], row["at"]) == (event_id(1), "message.accepted", "pending", None)

@@ -90,7 +90,7 @@ import pytest
         (
             "webhook create https://a.example/hook --event message.bounced",
             "webhook.create",
-            {"project": "default", "url": "https://a.example/hook", "events": ["message.bounced"]},
+            {"project": "default", "url": "https://a.example/hook", "types": ["message.bounced"]},
         ),
         ("webhook list", "webhook.list", {"project": "default"}),
         ("webhook attempts whk_1", "webhook.attempts", {"project": "default", "webhook": "whk_1"}),

@@ -51,12 +51,12 @@ def test_a_jump_tells_when_it_is_now_and_how_often_it_stopped(postroad, server):
 
 
 def test_an_endpoint_that_names_no_events_gets_all(postroad, server):
-    endpoint = {"id": "whk_1", "events": []}
-    listed = {"data": [{**endpoint}, {"id": "whk_2", "events": ["message.*"]}]}
+    endpoint = {"id": "whk_1", "types": []}
+    listed = {"data": [{**endpoint}, {"id": "whk_2", "types": ["message.*"]}]}
     server.answers = [{**endpoint}, listed, {"data": [endpoint]}]
-    assert postroad("webhook", "enable", "whk_1").out == "Id      whk_1\nEvents  all\n"
+    assert postroad("webhook", "enable", "whk_1").out == "Id     whk_1\nTypes  all\n"
     assert [line.split()[1] for line in postroad("webhook", "list").out.splitlines()[1:]] == ["all", "message.*"]
-    assert postroad("webhook", "list", "--json").json["data"][0]["events"] == []
+    assert postroad("webhook", "list", "--json").json["data"][0]["types"] == []
 
 
 def test_the_providers_are_listed(postroad):

@@ -11,12 +11,10 @@ from postroad.app.administration.operation import (
     Operation,
     operation,
     project_of,
-    renamed,
     time_of,
 )
 from postroad.features.webhooks import NewWebhook, Replay
 from postroad.features.webhooks.endpoints import DEFAULT_OVERLAP_S
-from postroad.model.errors import Refused
 from postroad.model.ids import WebhookId, event_id
 from postroad.model.webhook import Push, Webhook
 
@@ -30,7 +28,7 @@ class NewEndpoint(OfProject, frozen=True, kw_only=True):
     """An endpoint to be made."""
 
     url: str
-    events: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 class OneEndpoint(OfProject, frozen=True, kw_only=True):
@@ -53,11 +51,8 @@ class Again(OneEndpoint, frozen=True, kw_only=True):
 async def create(house: "House", given: NewEndpoint) -> Answer:
     """Make an endpoint; its signing secret is in this answer and is not shown again."""
     project = await project_of(house, given.project)
-    new = NewWebhook(url=given.url, types=given.events)
-    try:
-        webhook, secret = await house.webhooks.create(project.id, new, author=ACTOR)
-    except Refused as refusal:
-        raise renamed(refusal, "/types", "/events") from refusal
+    new = NewWebhook(url=given.url, types=given.types)
+    webhook, secret = await house.webhooks.create(project.id, new, author=ACTOR)
     return {**_webhook(webhook), "secret": secret}
 
 
@@ -115,7 +110,7 @@ def _webhook(webhook: Webhook) -> Answer:
     return {
         "id": webhook.id,
         "url": webhook.url,
-        "events": list(webhook.types),
+        "types": list(webhook.types),
         "state": "enabled" if webhook.disabled_at is None else "disabled",
         "disabled_because": None if webhook.disabled_because is None else webhook.disabled_because.value,
         "failures": webhook.health.failures,
