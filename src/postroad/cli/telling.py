@@ -133,8 +133,11 @@ def _words(name: str) -> str:
 
 def _value(name: str, value: object) -> str:
     """Return a value in words: what is counted in seconds as a span of time."""
-    seconds = isinstance(value, int | float) and not isinstance(value, bool) and name.endswith("_s")
-    return _span(float(value)) if seconds else _text(value)  # type: ignore[arg-type]  # a number, as was just seen
+    match value:
+        case int() | float() if name.endswith("_s") and not isinstance(value, bool):
+            return _span(value)
+        case _:
+            return _text(value)
 
 
 def _span(seconds: float) -> str:
