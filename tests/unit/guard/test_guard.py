@@ -97,6 +97,13 @@ async def follow(guard: Guard) -> None:
         pass
 
 
+async def test_following_ends_where_the_log_ended(house: House, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while it counts waits for the next time; under load it would go on without a pause."""
+    monkeypatch.setattr("postroad.features.guard.guard._PART", 4)
+    end(house, 3)  # two events each: accepted and ended
+    assert [await guard.follow() for _ in range(3)] == [True, False, False]
+
+
 def told(house: House) -> list[tuple[str, str]]:
     log = house.services.database.read_now(lambda c: events.feed(c, house.project.id, after=0, limit=10_000))
     return [
