@@ -12,6 +12,8 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = datetime.min.replace(tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -28,8 +30,14 @@ def after(at: Instant, microseconds: int) -> Instant:
 
 
 def to_datetime(at: Instant) -> datetime:
-    """Return `at` as an aware datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=at)
+    """Return `at` as an aware datetime in UTC; before the year 1 and after 9999 there is none, then the nearest.
+
+    Such instants come of times near the ends that were given with an offset, and of moving a time that is near.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return _FIRST if at < 0 else _LAST
 
 
 def from_datetime(moment: datetime) -> Instant:

@@ -48,3 +48,14 @@ def test_the_written_form_is_read_back(moment):
 def test_the_written_form_sorts_by_time(one, other):
     one, other = from_datetime(one), from_datetime(other)
     assert (to_rfc3339(one) < to_rfc3339(other)) == (one < other)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00.000000Z"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_an_instant_beyond_what_can_be_written_is_shown_as_the_nearest_that_can(written, shown):
+    assert to_rfc3339(from_datetime(datetime.fromisoformat(written))) == shown
