@@ -159,6 +159,7 @@ def postroad_server(
     """A node, not yet started; `more` are settings as environment variables."""
     with workplace("postroad") as place:
         (place / "data").mkdir(mode=0o750)
+        (place / "postroad.toml").touch()  # else the settings of an installed Postroad would be read
         port = free_port()
         server = PostroadServer(place, port, settings(place, port, dns, more or {}), command)
         try:

@@ -24,7 +24,9 @@ from postroad.app.submitting import submission
 from postroad.app.traffic import UnusableLimits
 from postroad.config import Settings, exposed
 from postroad.http.protocol import server_of
+from postroad.model.clock import to_rfc3339
 from postroad.model.errors import Refused
+from postroad.store import served
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
 from postroad.store.vault import MasterKeyError
@@ -76,6 +78,7 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
 async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None:
     house = await _open(settings, dev=dev)
     try:
+        await _claim(house)
         async with _running(house, roles):
             if dev:
                 await greet(house)
@@ -109,6 +112,27 @@ async def _open(settings: Settings, *, dev: bool) -> House:
             f"the data directory {settings.data.directory} cannot be used: {problem.strerror}. Give it to the user "
             "that runs Postroad, or choose another with POSTROAD_DATA_DIRECTORY."
         ) from None
+
+
+async def _claim(house: House) -> None:
+    """Take the store for `postroad serve`, or make sure in `postroad dev` that it never was.
+
+    Mail that waits there to be sent would be captured, and count as delivered.
+
+    Raises:
+        CannotStart: `postroad serve` has run on it.
+    """
+    if not house.dev:
+        at = to_rfc3339(house.clock.now())
+        await house.database.write(lambda c: served.mark(c, at))
+        return
+    since = await house.database.read(served.since)
+    if since is not None:
+        raise CannotStart(
+            f"`postroad serve` has used this database since {since}, and `postroad dev` would capture the mail that "
+            "waits in it instead of sending it. Give it a database and a data directory of its own: with a settings "
+            "file named by --config, or with POSTROAD_DATABASE_URL and POSTROAD_DATA_DIRECTORY."
+        )
 
 
 async def _told_to_stop() -> None:

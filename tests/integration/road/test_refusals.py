@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from integration.road.living import QUICK, serving
-from peers.postroad import PostroadServer
+from peers.postroad import PostroadServer, postroad_server
 from peers.process import LOOPBACK, free_port
 
 
@@ -27,7 +27,12 @@ def refusal(environment: Mapping[str, str], *arguments: str) -> str:
     """Run a command that must end at once with exit code 1, without a traceback and without being called a bug."""
     command = [sys.executable, "-m", "postroad", *(arguments or ("serve",))]
     done = subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env={**os.environ, "POSTROAD_CONFIG": os.devnull, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
@@ -99,6 +104,16 @@ def test_an_smtp_port_in_use_is_refused_by_dev(tmp_path: Path) -> None:
         }
         said = refusal(environment, "dev")
     assert "POSTROAD_SMTP_PORT" in said
+
+
+def test_dev_on_a_database_that_serve_has_used_is_refused() -> None:
+    with postroad_server(more={**QUICK, "POSTROAD_SMTP_PORT": "0"}) as server:
+        server.start()
+        server.stop()
+        said = refusal(server.environment, "dev")
+        assert "`postroad serve` has used this database since 20" in said
+        assert "POSTROAD_DATABASE_URL" in said
+        server.start()  # it is served as before
 
 
 def test_a_route_of_a_project_that_there_is_not_is_refused(node: PostroadServer, tmp_path: Path) -> None:
