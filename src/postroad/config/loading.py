@@ -62,7 +62,7 @@ def load(file: Path | None = None, environment: Mapping[str, str] = os.environ) 
     Raises:
         SettingsError: with every problem found.
     """
-    path = file or _from_variable(environment) or next((path for path in SEARCHED if path.is_file()), None)
+    path = file or _from_variable(environment) or next((path for path in SEARCHED if _is_there(path)), None)
     known = {entry.path: entry for entry in entries()}
     problems: list[Problem] = []
     written = _read(path, known, problems) if path else {}
@@ -82,6 +82,18 @@ def load(file: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
 class _Flaw(Exception):  # noqa: N818 - the end of a sentence, not an error of its own
     """What is wrong with one value, as the end of a sentence that begins with the setting's name."""
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, or may be one.
+
+    The folder that a command is started in may be closed to its user, as root's home is after `runuser`: it has nothing
+    for that user then. The place for the whole machine is another matter: that it is closed has to be told.
+    """
+    try:
+        return path.is_file()
+    except PermissionError:
+        return path.is_absolute()
 
 
 def _from_variable(environment: Mapping[str, str]) -> Path | None:

@@ -35,6 +35,27 @@ def test_the_file_in_the_working_directory_is_found(written, monkeypatch):
     assert load(None, {}).http.port == 1
 
 
+def test_a_working_directory_that_is_closed_to_the_user_has_no_file(monkeypatch):
+    def closed(path: Path) -> bool:
+        if path.is_absolute():
+            return False
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    assert load(None, {}) == Settings()
+
+
+def test_that_the_folder_for_the_whole_machine_is_closed_is_told(monkeypatch):
+    def closed(path: Path, encoding: str = "") -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    monkeypatch.setattr(Path, "read_text", closed)
+    assert flaws(None, {}) == [
+        "/etc/postroad/postroad.toml cannot be read: Permission denied. Name another file with --config."
+    ]
+
+
 def test_a_variable_names_the_file(written):
     assert load(None, {"POSTROAD_CONFIG": str(written("http.port = 2"))}).http.port == 2
 
