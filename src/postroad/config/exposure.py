@@ -1,5 +1,6 @@
 """Files with secrets in them that others on this machine could read."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from postroad.config.setting import Secret
 from postroad.config.tree import Settings
 
 _OTHERS = 0o077
+_ROOT = 0
 _GROUP_READS = 0o040
 _MADE_HERE = ("master.key", "dev.key")
 """What `postroad dev` keeps in the data directory for its owner alone."""
@@ -21,13 +23,14 @@ def is_exposed(file: Path) -> bool:
     """Whether others than the user that runs Postroad may read a file, or change it.
 
     A file of another owner may let a group read it: that is how root hands a secret to a service, and how systemd and
-    Kubernetes do.
+    Kubernetes do. Root itself, who looks at the settings of a service, is shown the same.
     """
     try:
         found = file.stat()
     except OSError:
         return False  # what cannot be looked at cannot be read either, and that is told elsewhere
-    allowed = 0 if found.st_uid == os.geteuid() else _GROUP_READS
+    handed = found.st_uid != os.geteuid() or (found.st_uid == _ROOT and found.st_gid != _ROOT)
+    allowed = _GROUP_READS if handed else 0
     return bool(stat.S_IMODE(found.st_mode) & _OTHERS & ~allowed)
 
 
@@ -41,8 +44,12 @@ def exposed(settings: Settings) -> Iterator[Problem]:
 
 
 def exposure(file: Path) -> str:
-    """Return the sentence about a file that is open to others."""
-    return f"Others on this machine can read {file}, which holds a secret. Run: chmod 600 {file}"
+    """Return the sentence about a file that is open to others; who runs the remedy must still be able to read it."""
+    remedy = f"chmod 600 {file}"
+    with contextlib.suppress(OSError):
+        if file.stat().st_uid != os.geteuid():
+            remedy = f"chgrp {os.getegid()} {file} && chmod 640 {file}"
+    return f"Others on this machine can read {file}, which holds a secret. Run: {remedy}"
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, Path]]:

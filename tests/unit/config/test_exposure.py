@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from postroad.config import check_production, exposed, load
-from postroad.config.exposure import is_exposed
+from postroad.config.exposure import exposure, is_exposed
 
 KEY = base64.b64encode(bytes(32)).decode()
 
@@ -82,6 +82,22 @@ def test_root_may_hand_a_secret_to_a_group_and_to_nobody_else(tmp_path, monkeypa
     assert is_exposed(file)
     file.chmod(0o644)
     assert is_exposed(file)
+
+
+def test_root_sees_that_it_hands_a_secret_to_a_group(tmp_path, monkeypatch):
+    file = Path(written(tmp_path / "key", 0o640))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    for group, open_to_others in ((0, True), (995, False)):
+        monkeypatch.setattr(
+            Path, "stat", lambda _, group=group: os.stat_result((0o100640, 0, 0, 1, 0, group, *[0] * 4))
+        )
+        assert is_exposed(file) == open_to_others
+
+
+def test_the_remedy_for_a_file_of_another_leaves_it_readable_for_us(tmp_path, monkeypatch):
+    file = Path(written(tmp_path / "key", 0o644))
+    monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+    assert exposure(file).endswith(f"Run: chgrp {os.getegid()} {file} && chmod 640 {file}")
 
 
 def test_a_file_that_is_gone_is_not_exposed(tmp_path):
