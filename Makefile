@@ -20,7 +20,7 @@ help: ## List these targets
 run: $(VENV)/.runtime bytecode ## Set everything up and start postroad dev
 	@exec $(BIN)/postroad dev
 
-install: $(VENV)/.runtime ## Set up the runtime in .venv
+install: $(VENV)/.runtime bytecode ## Set up the runtime in .venv
 
 dev: $(VENV)/.dev ## Set up runtime and development tools in .venv
 
