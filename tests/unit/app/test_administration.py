@@ -1,6 +1,8 @@
 """What each operation does, through the socket of a running server and on the store itself."""
 
 import base64
+import os
+import pwd
 import re
 
 import pytest
@@ -89,6 +91,27 @@ def test_the_doctor_examines_everything(told):
     assert {finding["state"] for finding in answer["findings"]} <= {"ok", "warning", "problem"}
     assert all(finding["detail"].startswith(f"{finding['name']}: ") for finding in answer["findings"])
     assert [domain["name"] for domain in answer["domains"]] == ["a.example"]
+
+
+def test_root_makes_no_files_in_the_directory_of_a_servers_user(settings, monkeypatch):
+    settings.data.directory.mkdir(mode=0o750)
+    if os.geteuid() == 0:
+        os.chown(settings.data.directory, 65534, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    owner = pwd.getpwuid(settings.data.directory.stat().st_uid).pw_name
+    refusal = refused(administer, settings, "key.create", {"name": "web"})
+    assert refusal.detail == f"{settings.data.directory} belongs to the user {owner}. Run the command as that user."
+    assert list(settings.data.directory.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_made_is_told_with_the_remedy(settings, tmp_path):
+    (tmp_path / "file").touch()
+    nowhere = replace(settings, data=replace(settings.data, directory=tmp_path / "file" / "data"))
+    refusal = refused(administer, nowhere, "project.list", {})
+    assert refusal.detail == (
+        f"{tmp_path}/file/data cannot be used: Not a directory. Run the command as the user who runs the server, or "
+        "name another directory in data.directory."
+    )
 
 
 # --- projects and keys -----------------------------------------------------------------------------------------------

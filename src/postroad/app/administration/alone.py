@@ -1,7 +1,10 @@
 """An operation without a server: open the house, carry it out, close the house."""
 
 import asyncio
+import os
+import pwd
 import sys
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -19,6 +22,7 @@ from postroad.store.vault import MasterKeyError
 
 _DEBUG: Final = 10
 _WARNING: Final = 30
+_REMEDY: Final = "Run the command as the user who runs the server, or name another directory in data.directory."
 
 
 class Taken(Exception):  # noqa: N818 - an inner signal
@@ -42,6 +46,7 @@ def carry_out(settings: Settings, name: str, arguments: dict[str, object]) -> di
             "There is no master key to encrypt the new secret with. Make one with `openssl rand -base64 32`, keep a "
             "copy in a safe place, and name its file in secrets.master_key_file.",
         )
+    _check_owner(settings.data.directory)
     _log_to_standard_error(settings)
     if development:
         settings = for_development(settings)
@@ -77,9 +82,30 @@ async def _open(settings: Settings, *, development: bool) -> House:
         raise Refused("cannot_open", str(problem)) from None
     except OSError as problem:
         where = problem.filename or settings.data.directory
-        raise Refused("cannot_open", f"{where} cannot be used: {problem.strerror}.") from None
+        raise Refused("cannot_open", f"{where} cannot be used: {problem.strerror}. {_REMEDY}") from None
     house.settings = settings
     return house
+
+
+def _check_owner(directory: Path) -> None:
+    """Keep root from making files in a server's directory that the server could not read.
+
+    Raises:
+        Refused: the directory is another user's, and this is root.
+    """
+    try:
+        owner = directory.stat().st_uid
+    except OSError:
+        return
+    if os.geteuid() == 0 != owner:
+        raise Refused("forbidden", f"{directory} belongs to {_name(owner)}. Run the command as that user.")
+
+
+def _name(user: int) -> str:
+    try:
+        return f"the user {pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"the user {user}"
 
 
 def _is_development(settings: Settings) -> bool:
