@@ -169,6 +169,26 @@ def test_all_text_counts_towards_the_size():
     assert flaws(limits, text="12345", html="123456") == [("", "message_too_large")]
 
 
+@pytest.mark.parametrize(("text", "wire"), [("a\n" * 3, 9), ("字" * 19, 78), ("é", 6)])
+def test_a_text_weighs_what_it_weighs_on_the_wire(text, wire):
+    assert reading(IntakeLimits(message_octets=wire), text=text).size == wire
+    assert flaws(IntakeLimits(message_octets=wire - 1), text=text) == [("", "message_too_large")]
+
+
+@pytest.mark.parametrize(
+    ("field", "pointer"), [("sender", "/from"), ("to", "/to"), ("cc", "/cc"), ("reply_to", "/reply_to")]
+)
+def test_names_and_addresses_have_the_size_of_headers(field, pointer):
+    limits = IntakeLimits(header_octets=64)
+    assert reading(limits, **{field: AddressInput("ann@x.test", "é" * 27)})
+    assert flaws(limits, **{field: AddressInput("ann@x.test", "é" * 28)}) == [(pointer, "too_large")]
+
+
+@pytest.mark.parametrize("field", ["to", "reply_to"])
+def test_the_same_address_again_and_again_weighs_too(field):
+    assert flaws(**{field: ["ann@x.test"] * 30_000}) == [(f"/{field}", "too_large")]
+
+
 # --- attachments -----------------------------------------------------------------------------------------------------
 
 
@@ -211,8 +231,9 @@ def test_a_content_id_names_one_file():
 def test_files_are_counted_and_weigh_what_they_weigh_on_the_wire():
     assert flaws(IntakeLimits(attachments=1), attachments=[file()] * 3) == [("/attachments", "too_many")]
     big = file(content=base64.b64encode(bytes(3000)).decode())
-    assert reading(IntakeLimits(message_octets=4000), attachments=[big]).size == 4000
-    assert flaws(IntakeLimits(message_octets=3999), attachments=[big]) == [("", "message_too_large")]
+    wire = 4000 + 2 * 53  # base64, in lines of 76 characters
+    assert reading(IntakeLimits(message_octets=wire), attachments=[big]).size == wire
+    assert flaws(IntakeLimits(message_octets=wire - 1), attachments=[big]) == [("", "message_too_large")]
 
 
 # --- raw -------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from postroad.model.message import Attachment, Content, Message, Party, Role, en
 from postroad.model.project import Caller
 from postroad.model.stream import PRECEDENCE, Stream
 from postroad.pipeline.intake.draft import Draft
-from postroad.pipeline.intake.reading import IntakeLimits, Reading, read
+from postroad.pipeline.intake.reading import IntakeLimits, Reading, encoded_octets, read
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
@@ -300,7 +300,7 @@ class Intake:
                 if known is None:
                     raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
                 size = known
-                found.size += size * 4 // 3
+                found.size += encoded_octets(size)
             attachments.append(Attachment(given.filename, given.content_type, sha256, size, given.content_id))
         if found.size > self._limits.message_octets:
             raise Refused.field("", f"The message is larger than {self._limits.message_octets} octets.")

@@ -113,6 +113,7 @@ def _read_people(draft: Draft, limits: IntakeLimits, found: Reading) -> None:
     found.to = tuple([_party(address) for address in to])
     found.cc = tuple([_party(address) for address in cc])
     found.reply_to = tuple([_party(address) for address in _addresses(draft.reply_to, "/reply_to", found)])
+    _weigh_people(limits, found)
     if len(to) == 1 and not cc and not bcc:
         found.envelope = [(to[0].mailbox, Role.TO)]
         return
@@ -146,6 +147,22 @@ def _addresses(given: str | AddressInput | list[str | AddressInput], pointer: st
     return [address for address in read if address is not None]
 
 
+def _weigh_people(limits: IntakeLimits, found: Reading) -> None:
+    """Hold each field of addresses to the size that all headers of a request's own may have."""
+    for pointer, parties in (
+        ("/from", (found.sender,)),
+        ("/to", found.to),
+        ("/cc", found.cc),
+        ("/reply_to", found.reply_to),
+    ):
+        octets = 0
+        for party in parties:
+            if party is not None:
+                octets += len(party.email) + (0 if party.name is None else len(party.name.encode()))
+        if octets > limits.header_octets:
+            found.flaw(pointer, f"These names and addresses take more than {limits.header_octets} octets.", "too_large")
+
+
 def _party(address: Address) -> Party:
     return Party(address.mailbox.address, address.name)
 
@@ -162,7 +179,19 @@ def _read_words(draft: Draft, limits: IntakeLimits, found: Reading) -> None:
             continue
         if "\0" in body:
             found.flaw(pointer, "The text contains NUL.")
-        found.size += len(body)
+        found.size += _text_octets(body)
+
+
+def _text_octets(text: str) -> int:
+    """Return what a text comes to on the wire, where a line ends in two octets and what is not ASCII goes as base64."""
+    if text.isascii():
+        return len(text) + text.count("\n")
+    return encoded_octets(len(text.encode("utf-8", "replace")))
+
+
+def encoded_octets(octets: int) -> int:
+    """Return what so many octets come to as base64 in lines of 76 characters (RFC 2045 §6.8)."""
+    return -(-octets // 3) * 4 + -(-octets // 57) * 2
 
 
 def _value(value: str, pointer: str, found: Reading) -> None:
@@ -229,7 +258,7 @@ def _octets(one: AttachmentInput, pointer: str, found: Reading) -> bytes | None:
             found.flaw(f"{pointer}/blob", "A blob is named by its SHA-256 in lower-case hexadecimal.")
         return None
     octets = _base64(one.content, f"{pointer}/content", found)
-    found.size += 0 if octets is None else len(octets) * 4 // 3
+    found.size += 0 if octets is None else encoded_octets(len(octets))
     return octets
 
 
