@@ -6,7 +6,7 @@ import pytest
 
 from postroad.store import bulk
 from postroad.store.database import Database
-from postroad.store.schema import server_facts
+from postroad.store.schema import idempotency_keys, server_facts, site_pins
 
 COUNTS = [0, 1, 2, 63, 64, 65, 127, 200]
 COLUMNS = ("name", "value")
@@ -44,6 +44,20 @@ def test_any_number_of_rows_is_inserted_changed_and_found(database: Database, co
         )
     )
     assert len(found) == max(0, count - 1)
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_values_of_every_kind_of_column_are_kept(database: Database, count: int) -> None:
+    pins = [(f"s{n:03}", "höchstens\t\\N\n", n / 3, "", -(2**62) + n) for n in range(count)]
+    names = ("site", "limit_name", "value", "author", "at")
+    keys = [("p", "r", f"k{n:03}", bytes(range(256)), 202, b"", n) for n in range(count)]
+    columns = ("project_id", "route", "key", "digest", "status", "response", "created_at")
+    database.write_now(lambda c: bulk.insert(c, site_pins, names, pins))
+    database.write_now(lambda c: bulk.insert(c, idempotency_keys, columns, keys))
+    found = database.read_now(lambda c: bulk.run(c, f"SELECT {', '.join(names)} FROM site_pins ORDER BY site"))
+    kept = database.read_now(lambda c: bulk.run(c, f"SELECT {', '.join(columns)} FROM idempotency_keys ORDER BY key"))
+    assert [tuple(row) for row in found] == pins
+    assert [tuple(row) for row in kept] == keys
 
 
 def test_rows_that_are_there_already_stay_as_they_are(database: Database) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import BigInteger, Integer, LargeBinary, TypeEngine
+from sqlalchemy.types import BigInteger, Float, Integer, LargeBinary, SmallInteger, TypeEngine
 
 Row: TypeAlias = tuple[Any, ...]
 _MOST = 64
@@ -28,7 +28,7 @@ _COPIED = 4
 def insert(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
     """Insert `rows`, whose values stand in the order of `columns`."""
     if len(rows) >= _COPIED and connection.dialect.name == "postgresql":
-        _copy(connection, f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", rows)
+        _copy(connection, table, columns, rows)
         return
     for chunk in _chunks(rows):
         statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk))
@@ -114,9 +114,11 @@ def _execute(connection: Connection, statement: str, values: Row) -> list[Row]:
         return [] if cursor.description is None else cursor.fetchall()
 
 
-def _copy(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Load rows into a table of PostgreSQL."""
+def _copy(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+    """Load rows into a table of PostgreSQL: in its binary form, in which octets are not written as digits."""
+    statement, kinds = _copy_text(table, columns)
     with _cursor(connection, statement) as cursor, cursor.copy(statement) as copy:
+        copy.set_types(kinds)
         for row in rows:
             copy.write_row(row)
 
@@ -172,6 +174,13 @@ def _insert_text(dialect: str, table: str, columns: tuple[str, ...], count: int)
     return _marked(dialect, f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}")  # noqa: S608 - names of ours
 
 
+@lru_cache(256)
+def _copy_text(table: Table, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the statement, and the types that its columns have on PostgreSQL."""
+    kinds = tuple([_kind(table.c[name].type) for name in columns])
+    return f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)", kinds
+
+
 @lru_cache(1024)
 def _update_text(
     dialect: str,
@@ -199,6 +208,23 @@ def _update_text(
     if returning:
         text += f" RETURNING {returning}"
     return _marked(dialect, text)
+
+
+def _kind(kind: TypeEngine[Any]) -> str:
+    """Return the very type of a column, which a binary form has to be of."""
+    match kind:
+        case BigInteger():
+            return "int8"
+        case SmallInteger():
+            return "int2"
+        case Integer():
+            return "int4"
+        case Float():
+            return "float8"
+        case LargeBinary():
+            return "bytea"
+        case _:
+            return "text"
 
 
 def _cast(kind: TypeEngine[Any]) -> str:
