@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: neither side waits long for one that is cut off."""
+"""Connections to PostgreSQL: what they ask of the server, and that neither side waits long for one that is cut off."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def test_both_sides_end_a_connection_that_is_cut_off_soon(connect: Callable[...,
     engine.dispose()
     assert found == ["10s", "10000", "10"]
     assert (own["tcp_user_timeout"], own["keepalives_idle"]) == ("10000", "10")
+
+
+@pytest.mark.parametrize("connect", [connect_writer, connect_readers])
+def test_no_statement_is_compiled(connect: Callable[..., Engine], url: str) -> None:
+    engine = connect(url, connections=1)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW jit").scalar_one() == "off"
+    engine.dispose()
+
+
+def test_content_is_compressed_by_lz4_where_the_server_has_it(url: str) -> None:
+    engine = connect_writer(url, connections=1)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE long (content bytea)")
+        connection.exec_driver_sql("INSERT INTO long VALUES (convert_to(repeat('Dear reader, ', 1000), 'UTF8'))")
+        used, offered = connection.exec_driver_sql(
+            "SELECT pg_column_compression(content), (SELECT 'lz4' = ANY (enumvals) FROM pg_settings "
+            "WHERE name = 'default_toast_compression') FROM long"
+        ).one()
+    engine.dispose()
+    assert used == ("lz4" if offered else "pglz")
 
 
 def test_the_url_may_ask_for_more_patience(url: str) -> None:
