@@ -191,7 +191,8 @@ async def test_messages_are_listed_newest_first_page_by_page(house: House) -> No
 async def three(house: House) -> dict[str, str]:
     """Three messages that differ in everything one can search by."""
     async with house.client() as client:
-        first = await sent(client, to=["Ann@Example.org", "bob@other.example"], tags=["a"], metadata={"order": "1"})
+        to = ["Ann@Example.org", "bob@other.example", "max@dritte.bücher.example"]
+        first = await sent(client, to=to, tags=["a"], metadata={"order": "1"})
         await deliver(house)
         house.clock.pass_by(HOUR)
         second = await sent(client, subject="100% off_today", stream="broadcast", tags=["a", "b"])
@@ -207,6 +208,11 @@ async def three(house: House) -> dict[str, str]:
         ({"recipient": "bob@other.example"}, ["first"]),
         ({"recipient": "ann@example.org", "state": "delivered"}, ["first"]),
         ({"from": "NEWS@shop.example"}, ["third"]),
+        ({"recipient": "Bob <BOB@Other.example>"}, ["first"]),
+        ({"recipient": "max@dritte.bücher.example"}, ["first"]),
+        ({"from": "App <app@shop.example>"}, ["second", "first"]),
+        ({"domain": "Dritte.BÜCHER.example"}, ["first"]),
+        ({"domain": "dritte.xn--bcher-kva.example"}, ["first"]),
         ({"subject": "WELCOME"}, ["third", "first"]),
         ({"subject": "% off_"}, ["second"]),
         ({"subject": "100_ off"}, []),
@@ -234,8 +240,8 @@ async def test_messages_are_found_by_what_is_known_of_them(
 async def test_a_list_tells_recipients_and_how_many_deliveries_stand_where(house: House, three: dict[str, str]) -> None:
     async with house.client() as client:
         oldest = (await client.get("/v1/messages")).json()["data"][-1]
-    assert oldest["to"] == ["Ann@example.org", "bob@other.example"]
-    assert (oldest["deliveries"], oldest["state"]) == ({"delivered": 2}, "delivered")
+    assert oldest["to"] == ["Ann@example.org", "bob@other.example", "max@dritte.xn--bcher-kva.example"]
+    assert (oldest["deliveries"], oldest["state"]) == ({"delivered": 3}, "delivered")
 
 
 @pytest.mark.parametrize(
@@ -245,6 +251,9 @@ async def test_a_list_tells_recipients_and_how_many_deliveries_stand_where(house
         ("limit=101", "#/query/limit"),
         ("limit=ten", "#/query/limit"),
         ("state=gone", "#/query/state"),
+        ("recipient=ann", "#/query/recipient"),
+        ("from=%25", "#/query/from"),
+        ("domain=a..b", "#/query/domain"),
         ("since=yesterday", "#/query/since"),
         ("since=2026-01-01T00:00:00", "#/query/since"),
         ("since=17", "#/query/since"),

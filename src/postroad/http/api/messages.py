@@ -31,6 +31,7 @@ from postroad.pipeline.intake import Draft
 from postroad.pipeline.outcomes.explain import Explanation, explain
 from postroad.store import reading
 from postroad.store.messages import Accepted, Answer
+from postroad.wire.address import AddressError, parse_address, parse_mailbox
 
 _METADATA = "metadata["
 _METADATA_PARAMETER = {
@@ -165,7 +166,9 @@ class MessagesController(Controller):
         after: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
         recipient: Annotated[str | None, QueryParameter(description="Address of a recipient.")] = None,
         sender: Annotated[str | None, QueryParameter(name="from", description="Address of the sender.")] = None,
-        subject: Annotated[str | None, QueryParameter(description="A part of the subject.")] = None,
+        subject: Annotated[
+            str | None, QueryParameter(description="A part of the subject; a letter of ASCII stands for either case.")
+        ] = None,
         tag: Annotated[str | None, QueryParameter(description="A tag.")] = None,
         stream: Annotated[str | None, QueryParameter(description="Name of the stream.")] = None,
         standing: Annotated[
@@ -182,13 +185,13 @@ class MessagesController(Controller):
         """Find messages, newest first; everything that is asked for must hold."""
         labels = [f"meta:{label}" for label in _metadata_asked(request)] + ([f"tag:{tag}"] if tag is not None else [])
         filters = reading.Filters(
-            recipient=recipient,
-            sender=sender,
+            recipient=_address("recipient", recipient),
+            sender=_address("from", sender),
             subject=subject,
             labels=tuple(labels),
             stream=stream,
             state=standing,
-            domain=domain,
+            domain=_domain(domain),
             since=_instant("since", since),
             until=_instant("until", until),
         )
@@ -279,6 +282,26 @@ def _metadata_asked(request: Request[Any, Any, Any]) -> Iterator[str]:
             if not name.endswith("]") or len(name) == len(_METADATA) + 1:
                 raise Refused.field(f"#/query/{escape(name)}", "Search metadata as metadata[key]=value.")
             yield f"{name[len(_METADATA) : -1]}={value}"
+
+
+def _address(name: str, text: str | None) -> str | None:
+    """Return an address in the one spelling that is stored, however it was given."""
+    if text is None:
+        return None
+    try:
+        return parse_address(text).mailbox.address
+    except AddressError as error:
+        raise Refused.field(f"#/query/{name}", str(error)) from error
+
+
+def _domain(text: str | None) -> str | None:
+    """Return a domain, or an address literal in its brackets, in the one spelling that is stored."""
+    if text is None:
+        return None
+    try:
+        return parse_mailbox(f"x@{text}").domain
+    except AddressError as error:
+        raise Refused.field("#/query/domain", str(error)) from error
 
 
 def _instant(name: str, text: str | None) -> Instant | None:
