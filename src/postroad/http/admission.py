@@ -5,6 +5,7 @@ every handler of Litestar, and answers a repeated Idempotency-Key without runnin
 """
 
 import asyncio
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import Mapping, Set
@@ -22,7 +23,7 @@ from postroad.http.exchange import Exchange, exchange_of
 from postroad.http.limits import Buckets
 from postroad.http.problems import escape, failure
 from postroad.http.services import Services
-from postroad.model.errors import Flaw, Refused
+from postroad.model.errors import Flaw, Refused, Unavailable
 from postroad.model.ids import ProjectId
 from postroad.model.project import Caller
 from postroad.store import idempotency as kept_answers
@@ -234,7 +235,10 @@ class Admission:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _once(self, scope: HTTPScope, receive: Receive, send: Send, project: ProjectId, key: Idempotency) -> None:
-        """Run a handler unless its answer is kept; keep its answer right after."""
+        """Run a handler unless its answer is kept; keep its answer, and only then give it.
+
+        Whoever has the answer may ask again at once, and is given the same.
+        """
         database = self._services.database
         place = (project, key.route, key.key)
         if place in self._in_flight:
@@ -245,14 +249,16 @@ class Admission:
             if before is not None:
                 await send_answer(before, send)
                 return
-            capture = _Capture(send)
+            capture = _Capture()
             await self._app(scope, receive, capture)
             answer = capture.answer(secret=bool(scope["route_handler"].opt.get("secret")))
             if answer is not None:
                 at = self._services.clock.now()
-                await database.write(lambda connection: kept_answers.keep(connection, project, key, at, answer))
+                with contextlib.suppress(Unavailable):  # it was done: that is told even where it cannot be noted
+                    await database.write(lambda connection: kept_answers.keep(connection, project, key, at, answer))
         finally:
             self._in_flight.discard(place)
+        await capture.give(send)
 
 
 def headers_of(answer: Answer) -> list[tuple[bytes, bytes]]:
@@ -290,12 +296,12 @@ class _Replay:
 
 
 class _Capture:
-    """Copies an answer on its way out."""
+    """Holds an answer back until it is kept."""
 
-    __slots__ = ("_pieces", "_send", "_status")
+    __slots__ = ("_messages", "_pieces", "_status")
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
         self._status = 0
         self._pieces: list[bytes] = []
 
@@ -304,7 +310,12 @@ class _Capture:
             self._status = message["status"]
         elif message["type"] == "http.response.body":
             self._pieces.append(message["body"])
-        await self._send(message)
+        self._messages.append(message)
+
+    async def give(self, send: Send) -> None:
+        """Send what was held back."""
+        for message in self._messages:
+            await send(message)
 
     def answer(self, *, secret: bool) -> Answer | None:
         """Return what to keep: nothing of what may go better next time, and no secrets."""

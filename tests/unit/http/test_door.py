@@ -16,6 +16,7 @@ from doors import House, open_house
 from postroad.config import Settings
 from postroad.http.openapi import documentation
 from postroad.http.reference import older
+from postroad.model.errors import Unavailable
 from postroad.model.project import Project
 from postroad.store.database import Database
 from stores import CountingMint, StillClock
@@ -160,6 +161,46 @@ async def test_a_change_under_a_key_is_made_once_and_answered_twice(house: House
     assert again.headers["idempotency-replayed"] == "true"
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert plain.status_code == 409
+
+
+async def test_whoever_has_an_answer_is_given_it_again_at_once(house: House) -> None:
+    key, body = {"idempotency-key": "stream-1"}, {"name": "news", "kind": "broadcast"}
+    again: list[httpx.Response] = []
+
+    async with house.client() as client, house.client() as other:
+
+        class Hasty(httpx.AsyncBaseTransport):
+            """Asks again with the last octet of the answer in its hands."""
+
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                async def app(scope: Any, receive: Any, send: Any) -> None:
+                    async def sending(message: Any) -> None:
+                        await send(message)
+                        if message["type"] == "http.response.body" and not message.get("more_body"):
+                            again.append(await other.post("/v1/streams", json=body, headers=key))
+
+                    await house.app(scope, receive, sending)
+
+                return await httpx.ASGITransport(app=app).handle_async_request(request)
+
+        client._transport = Hasty()
+        first = await client.post("/v1/streams", json=body, headers=key)
+    assert first.status_code == 201
+    assert [(answer.status_code, answer.content) for answer in again] == [(201, first.content)]
+
+
+async def test_what_was_done_is_told_even_where_it_cannot_be_noted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise Unavailable("low_disk", "The disk is full.", retry_after_s=1)
+
+    monkeypatch.setattr("postroad.store.idempotency.keep", full)
+    async with house.client() as client:
+        answer = await client.post(
+            "/v1/streams", json={"name": "news", "kind": "broadcast"}, headers={"idempotency-key": "stream-1"}
+        )
+    assert answer.status_code == 201
 
 
 async def test_a_secret_is_shown_once_even_under_a_key(house: House) -> None:
