@@ -58,6 +58,13 @@ def too_large(limit: int) -> Refused:
     return Refused("payload_too_large", f"A request body has {limit} octets at the most.")
 
 
+def _too_dense() -> Refused:
+    return Refused(
+        "payload_too_large",
+        f"A gzip body of more than {_PIECE} octets unpacked may grow to {_RATIO} times its size at the most.",
+    )
+
+
 def _check_encoding(encoding: bytes) -> None:
     if encoding not in _ENCODINGS:
         raise Refused("unsupported_media_type", "A body is sent as it is, or with `Content-Encoding: gzip`.")
@@ -96,7 +103,7 @@ def _unpack(octets: bytes, limit: int) -> bytes:
     except zlib.error as error:
         raise Refused("bad_request", "The body is not valid gzip.") from error
     if len(unpacked) > most:
-        raise too_large(most)
+        raise too_large(limit) if most == limit else _too_dense()
     if not machine.eof or machine.unused_data:
         raise Refused("bad_request", "The body is not one complete gzip member.")
     return unpacked

@@ -18,6 +18,8 @@ def _information(kind: Any) -> msgspec.inspect.Type:
 
 def _choices(told: msgspec.inspect.Type, path: list[str]) -> list[str]:
     match told:
+        case msgspec.inspect.Metadata():  # what has a description or an example
+            return _choices(told.type, path)
         case msgspec.inspect.UnionType():
             return [choice for each in told.types for choice in _choices(each, path)]
         case msgspec.inspect.EnumType() if not path:

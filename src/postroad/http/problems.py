@@ -129,7 +129,8 @@ def failure(error: BaseException) -> Failure:
         case msgspec.ValidationError():
             return _of_refused(invalid(error))
         case msgspec.DecodeError():
-            flaw = "it is empty or ends too early" if "truncated" in str(error) else str(error)
+            early = "it is empty or ends too early, or a text in it ends in half of a pair of \\u escapes"
+            flaw = early if "truncated" in str(error) else str(error)
             return _plain("malformed_json", f"The body is not valid JSON: {flaw}.")
         case TimeoutError():
             status, title = STATUSES["timeout"]

@@ -63,7 +63,7 @@ async def accept_batch(services: Services, caller: Caller, body: bytes, idempote
     except UnicodeDecodeError as error:
         raise not_utf8() from error
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, kind=Batch) from error
     return await services.intake.accept_batch(
         caller,
         [_item(raw) for raw in batch.messages],

@@ -71,6 +71,7 @@ async def test_a_gzip_body_that_grows_beyond_any_ratio_of_text_is_refused_below_
     with pytest.raises(Refused) as refused:
         await read([bomb], [GZIP], limit=100_000_000)
     assert refused.value.code == "payload_too_large"
+    assert "100 times its size" in refused.value.detail  # no limit is named that is none
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ async def test_a_batch_that_is_none_is_refused_whole(house: House, body: bytes, 
     async with house.client() as client:
         answer = await client.post("/v1/messages/batch", content=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (b"some" not in body) or "all, each" in answer.json()["detail"]
 
 
 async def test_what_the_fast_route_answers_the_framework_answers_too(house: House) -> None:

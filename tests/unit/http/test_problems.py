@@ -6,7 +6,7 @@ import ast
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
@@ -31,6 +31,7 @@ class Chosen(msgspec.Struct, forbid_unknown_fields=True):
     one: Colour | None = None
     many: list[Literal["a", "b"]] = []
     named: dict[str, Colour] = {}
+    told: Annotated[Colour, msgspec.Meta(description="A colour.")] | None = None
 
 
 class Whole(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,6 +68,7 @@ def test_a_body_that_does_not_fit_is_pointed_at(body: bytes, pointer: str) -> No
         (b'{"one": "green"}', "/one", "; it is one of red, blue."),
         (b'{"many": ["a", "c"]}', "/many/1", "; it is one of a, b."),
         (b'{"named": {"sky": "green"}}', "/named", "; it is one of red, blue."),
+        (b'{"told": "green"}', "/told", "; it is one of red, blue."),
     ],
 )
 def test_what_is_one_of_a_few_is_told_with_the_few(body: bytes, pointer: str, choices: str) -> None:
