@@ -1,7 +1,7 @@
 """What the HTTP door needs from the rest of the house, filled in by the composition root."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -122,7 +122,5 @@ class Services:
     gate: Callable[[], None]
     """Raises `Unavailable` when there is no room for more."""
     readiness: Readiness = field(default_factory=Readiness)
-    checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
-    """Asked by `/readyz`: each returns what is wrong, or None."""
     metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What `/metrics` shows."""

@@ -183,7 +183,7 @@ class Database:
                 return function(connection)
         except DBAPIError as error:
             if engines.is_away(error):
-                raise _unavailable() from error
+                raise Unavailable("store_unavailable", "The store cannot be read now.", retry_after_s=2) from error
             raise
 
     def write_now(self, function: Unit[T]) -> T:

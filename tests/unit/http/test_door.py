@@ -270,6 +270,19 @@ async def test_the_server_tells_when_it_is_not_ready(house: House) -> None:
     assert (answer.status_code, len(answer.json()["reasons"])) == (503, 2)
 
 
+async def test_the_server_is_not_ready_while_the_store_is_away(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable("store_unavailable", "The store cannot be read now.", retry_after_s=2)
+
+    async with house.client("") as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "read", away)
+            answer = await client.get("/readyz")
+        back = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["The store cannot be read now."])
+    assert back.status_code == 200
+
+
 async def test_what_breaks_is_answered_without_its_reason(house: House) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("secret detail")

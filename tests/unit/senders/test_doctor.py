@@ -7,12 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from postroad.config import RouteKind, Settings
 from postroad.config.paths import Source
 from postroad.features.senders import Senders
 from postroad.features.senders.doctor import Advice, Level, Patient, examine
 from postroad.model.clock import SECOND, Instant
+from postroad.model.errors import Unavailable
 from postroad.model.project import Project
 from postroad.store import facts
 from postroad.store.database import Database
@@ -222,3 +224,20 @@ async def test_a_source_is_of_this_machine_and_its_names_agree(patient: Patient,
     assert found["source theirs"].state is Level.PROBLEM
     assert "not an address of this machine" in found["source theirs"].detail
     assert found["reverse DNS of 127.0.0.1"].state is Level.WARNING
+
+
+async def test_a_database_that_is_away_is_told_with_what_it_said(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        said = OperationalError("SELECT 1", None, Exception("connection refused\nIs it running?"))
+        raise Unavailable("store_unavailable", "The store cannot be read now.", retry_after_s=2) from said
+
+    monkeypatch.setattr(Database, "read", away)
+    monkeypatch.setattr(Database, "write", away)
+    found = await examine(patient)
+    told = {advice.name: advice for advice in found.findings}
+    assert told["database"].state is Level.PROBLEM
+    assert told["database"].detail == "It does not answer (connection refused). Start it, or correct database.url."
+    assert "disk" in told
+    assert found.domains == []

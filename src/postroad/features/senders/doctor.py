@@ -18,6 +18,7 @@ from postroad.features.senders.senders import DomainWithKeys, Senders
 from postroad.features.senders.shown import DomainShown
 from postroad.features.senders.wanted import exchange_record
 from postroad.model.clock import SECOND, Clock, Instant
+from postroad.model.errors import Unavailable
 from postroad.store import facts
 from postroad.store.database import Database
 from postroad.store.durability import Hazard, hazards
@@ -87,7 +88,7 @@ async def examine(patient: Patient, problems: Sequence[Advice] = ()) -> Examinat
         problems: What is known already, such as unsafe settings; it comes first.
     """
     host, sources, back, store, domains = await asyncio.gather(
-        _host(patient), _sources(patient), _way_back(patient), _store(patient), _domains(patient.senders)
+        _host(patient), _sources(patient), _way_back(patient), _store(patient), _domains(patient)
     )
     disk = await asyncio.to_thread(_disk, patient.settings)
     shown = [patient.senders.shown(found) for found in domains]
@@ -197,6 +198,14 @@ async def _way_back(patient: Patient) -> list[Advice]:
 
 
 async def _store(patient: Patient) -> list[Advice]:
+    try:
+        return await _engine(patient)
+    except Unavailable as away:
+        said = str(getattr(away.__cause__, "orig", away.detail)).partition("\n")[0]
+        return [Advice("database", Level.PROBLEM, f"It does not answer ({said}). Start it, or correct database.url.")]
+
+
+async def _engine(patient: Patient) -> list[Advice]:
     version = await patient.database.read(facts.version)
     if patient.database.engine_name == "postgresql":
         return [
@@ -254,12 +263,16 @@ def _existing(path: Path) -> Path:
 # --- domains ---------------------------------------------------------------------------------------------------------
 
 
-async def _domains(senders: Senders) -> list[DomainWithKeys]:
+async def _domains(patient: Patient) -> list[DomainWithKeys]:
     """Return all domains, looked up now when they are few, and else as they were when last looked up."""
-    found = await senders.everywhere()
-    if len(found) > _LOOKED_UP:
-        return found
-    return list(await asyncio.gather(*[senders.inspect(each.domain.project_id, each.domain.id) for each in found]))
+    senders = patient.senders
+    try:
+        found = await senders.everywhere()
+        if len(found) > _LOOKED_UP:
+            return found
+        return list(await asyncio.gather(*[senders.inspect(each.domain.project_id, each.domain.id) for each in found]))
+    except Unavailable:  # as is told of the database
+        return []
 
 
 def _domain(shown: DomainShown) -> Advice:
