@@ -86,11 +86,35 @@ def test_a_line_is_refused_by_itself(fields: str, word: str) -> None:
 
 @pytest.mark.parametrize(
     "octets",
-    [b"", b"name,phone\nx,y\n", b"\xff\xfe", b'address\n"ann@example.com', b'address\n"ann"x@example.com\n'],
+    [b"", b"name,phone\nx,y\n", b"\xff\xfe", b'address\n"ann@example.com', b'"address"x\nann@example.com\n'],
 )
 def test_what_is_no_list_of_addresses_is_refused_as_a_whole(octets: bytes) -> None:
     with pytest.raises(Refused):
         read_list(octets, Format.CSV)
+
+
+@pytest.mark.parametrize("broken", ['"bob"x@example.com,', f"bob@example.com,{'x' * 200_000}"])
+def test_a_line_that_is_not_csv_is_refused_by_itself(broken: str) -> None:
+    lines = read(f"address,note\nann@example.com,\n{broken}\ncarol@example.com,\n")
+    assert [(line.number, line.address) for line in lines] == [
+        (2, "ann@example.com"),
+        (3, ""),
+        (4, "carol@example.com"),
+    ]
+    assert "not CSV" in lines[1].problem
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (b'address,note\nann@example.com,a\nbob@example.com,"b\ncarol@example.com,c\n', "line 3"),
+        (b"address,note\nann@example.com,a\nbob@example.com,\xe9\ncarol@example.com,c\n", "Line 3"),
+    ],
+)
+def test_what_would_swallow_other_lines_is_refused_with_its_place(octets: bytes, said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read_list(octets, Format.CSV)
+    assert said in refused.value.detail
 
 
 def test_json_lines_are_read_and_refused_one_by_one() -> None:

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from postroad.model.errors import Refused
 from postroad.model.reason import Reason
 from postroad.model.suppression import Cause, Suppression
 from postroad.wire.address import AddressError, parse_mailbox
+
+if TYPE_CHECKING:
+    import _csv  # where the type of `csv.reader` is declared
 
 MOST_LINES: Final = 100_000
 NOTE_CHARACTERS: Final = 500
@@ -86,7 +89,8 @@ def read_list(octets: bytes, form: Format) -> list[Line]:
     try:
         text = octets.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
-        raise Refused("invalid_request", "The list is not UTF-8.") from problem
+        place = octets.count(b"\n", 0, problem.start) + 1
+        raise Refused("invalid_request", f"Line {place} of the list is not UTF-8.") from problem
     lines: list[Line] = []
     for line in _read_csv(text) if form is Format.CSV else _read_json(text):
         if len(lines) == MOST_LINES:
@@ -148,11 +152,32 @@ def _read_csv(text: str) -> Iterator[Line]:
         if not columns:
             yield _line(1, {"address": heading[0]})  # an address alone, on the first line too
             columns = {"address": 0}
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                yield _line(reader.line_num, _cells(row, columns))
     except csv.Error as problem:
         raise Refused("invalid_request", f"Line {reader.line_num} of the list is not CSV: {problem}.") from problem
+    for row in _rows(reader):
+        if isinstance(row, csv.Error):
+            yield Line(number=reader.line_num, address="", problem=f"The line is not CSV: {row}.")
+        elif any(cell.strip() for cell in row):
+            yield _line(reader.line_num, _cells(row, columns))
+
+
+def _rows(reader: "_csv.Reader") -> Iterator[list[str] | csv.Error]:
+    """Yield each row, or what is wrong with it.
+
+    Raises:
+        Refused: a quote is never closed; it would swallow the rest of the list without a word.
+    """
+    while True:
+        began = reader.line_num + 1
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            if "end of data" in str(problem):
+                sentence = f"A quote that opens in line {began} of the list is never closed; nothing was taken in."
+                raise Refused("invalid_request", sentence) from problem
+            yield problem
 
 
 def _columns(heading: Sequence[str]) -> dict[str, int]:
