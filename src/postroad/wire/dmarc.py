@@ -49,6 +49,7 @@ class DmarcRecord:
         testing: The policy is to be reported on, not applied (`t=y`).
         reports: Where aggregate reports go (`rua=`).
         failures: Where failure reports go (`ruf=`).
+        strange_policy: What `p=` says, when that is no policy; receivers then apply none.
     """
 
     policy: Policy = Policy.NONE
@@ -60,6 +61,7 @@ class DmarcRecord:
     testing: bool = False
     reports: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    strange_policy: str = ""
 
 
 def find_record(texts: Iterable[str]) -> DmarcRecord | None:
@@ -82,6 +84,7 @@ def parse(text: str) -> DmarcRecord | None:
         return None
     policy = _one_of(Policy, tags.get("p"), Policy.NONE)
     below = _one_of(Policy, tags.get("sp"), policy)
+    strange = tags.get("p", "")
     return DmarcRecord(
         policy=policy,
         subdomain_policy=below,
@@ -92,6 +95,7 @@ def parse(text: str) -> DmarcRecord | None:
         testing=tags.get("t", "").lower() == "y",
         reports=_addresses(tags.get("rua")),
         failures=_addresses(tags.get("ruf")),
+        strange_policy="" if strange.lower() in Policy.__members__.values() else strange,
     )
 
 

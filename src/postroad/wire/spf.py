@@ -51,18 +51,24 @@ class SpfRecord:
     @property
     def lookups(self) -> int:
         """DNS look-ups that this record costs by itself, those of included records not counted (RFC 7208 §4.6.4)."""
-        return sum(one.name in _COSTLY for one in self.mechanisms) + (self._redirects is not None)
+        return sum(one.name in _COSTLY for one in self._reached) + (self._redirects is not None)
 
     @property
     def includes(self) -> tuple[str, ...]:
-        """Domains whose records are read too: the includes that pass, and the redirect when it counts."""
-        names = [one.value for one in self.mechanisms if one.name == "include"]
+        """Domains whose senders pass too: the includes that pass and are reached, and the redirect when it counts."""
+        names = [one.value for one in self._reached if one.name == "include" and one.qualifier is Qualifier.PASS]
         return (*names, self._redirects) if self._redirects is not None else tuple(names)
 
     @property
     def all(self) -> Qualifier | None:
         """What happens to everybody else, or None when the record does not say."""
         return next((one.qualifier for one in self.mechanisms if one.name == "all"), None)
+
+    @property
+    def _reached(self) -> tuple[Mechanism, ...]:
+        """The terms up to `all`, which matches everybody; what stands behind it is never read (RFC 7208 §5.1)."""
+        place = next((n for n, one in enumerate(self.mechanisms) if one.name == "all"), len(self.mechanisms))
+        return self.mechanisms[: place + 1]
 
     @property
     def _redirects(self) -> str | None:

@@ -195,6 +195,8 @@ async def test_an_include_further_down_counts() -> None:
         ("v=spf1 mx -all", "v=spf1 mx include:bounces.mail.test -all"),
         ("v=spf1 a redirect=x.test", "v=spf1 a include:bounces.mail.test redirect=x.test"),
         ("v=spf1 a", "v=spf1 a include:bounces.mail.test"),
+        ("v=spf1 -all include:bounces.mail.test", "v=spf1 include:bounces.mail.test -all"),
+        ("v=spf1 -include:Bounces.mail.test a -all", "v=spf1 a include:bounces.mail.test -all"),
     ],
 )
 async def test_an_spf_record_without_us_is_given_back_with_us(before: str, after: str) -> None:
@@ -248,6 +250,14 @@ async def test_several_policies_count_as_none() -> None:
     dns = _all_good()
     dns.publish("_dmarc.shop.test", "TXT", "v=DMARC1; p=none", "v=DMARC1; p=reject")
     assert (await _findings(dns))[Purpose.DMARC].state is RecordState.WRONG
+
+
+async def test_a_dmarc_policy_that_does_not_exist_is_wrong() -> None:
+    dns = _all_good()
+    dns.publish("_dmarc.shop.test", "TXT", "v=DMARC1; p=rejekt")
+    finding = (await _findings(dns))[Purpose.DMARC]
+    assert (finding.state, finding.found) == (RecordState.WRONG, ("v=DMARC1; p=rejekt",))
+    assert "p=reject" in finding.advice
 
 
 async def test_strict_alignment_is_remarked_on_where_subdomains_send() -> None:

@@ -24,6 +24,14 @@ def test_a_redirect_counts_only_where_nothing_says_all() -> None:
     assert parse("V=SPF1").all is None
 
 
+def test_only_an_include_that_passes_and_is_reached_counts() -> None:
+    assert parse("v=spf1 -include:a.example ~include:b.example ?include:c.example include:d.example").includes == (
+        "d.example",
+    )
+    behind = parse("v=spf1 ~all include:a.example mx")
+    assert (behind.includes, behind.lookups) == ((), 0)
+
+
 def test_addresses_are_permitted_by_the_first_term_that_matches() -> None:
     record = parse("v=spf1 -ip4:192.0.2.1 ip4:192.0.2.0/24 ip6:2001:db8::/32 mx -all")
     assert record.permits("192.0.2.7")

@@ -183,8 +183,8 @@ class _Counting:
 
 
 def _with_include(text: str, host: str) -> str:
-    """Return an SPF record with one include more, in front of what ends it."""
-    terms = text.split()
+    """Return an SPF record with one include more, in front of what ends it; it stands nowhere else."""
+    terms = [term for term in text.split() if term.lower().lstrip("+-~?") != f"include:{host}"]
     place = next(
         (n for n, term in enumerate(terms) if term.lower().lstrip("+-~?") == "all" or term.startswith("redirect=")),
         len(terms),
@@ -205,6 +205,9 @@ async def _dmarc(record: DnsRecord, domain: Domain, dns: Dns) -> Finding:
         return Finding(record=record, state=RecordState.UNKNOWN, advice=applied.trouble)
     if applied.record is None:
         return Finding(record=record, state=RecordState.MISSING, advice="Add this TXT record.")
+    if applied.record.strange_policy:
+        sentence = "There is no such policy in p=, so that receivers apply none. Use p=none, p=quarantine or p=reject."
+        return _wrong(record, Found(applied.texts), sentence)
     advice = "" if applied.name == record.name else f"The record at {applied.name} holds for this domain too."
     if applied.record.dkim is dmarc.Alignment.STRICT and domain.settings.subdomains:
         advice = (
