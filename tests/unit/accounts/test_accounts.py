@@ -205,6 +205,18 @@ async def test_limits_are_made_uniform_and_wrong_ones_pointed_at(keys: Keys, pro
     assert refused.value.flaws[0].pointer == "/limits/recipients"
 
 
+@pytest.mark.parametrize("pattern", ["a?b@x.org", "[ab]@x.org", "[!a]*@x.org", "*@[192.0.2.1]"])
+async def test_only_a_star_stands_for_others(keys: Keys, project: Project, pattern: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await keys.create(project.id, "k", limits=KeyLimits(recipients=(pattern,)), actor="cli")
+    assert [flaw.pointer for flaw in refused.value.flaws] == ["/limits/recipients/0"]
+
+
+async def test_a_pattern_may_name_an_international_domain(keys: Keys, project: Project) -> None:
+    made = await keys.create(project.id, "k", limits=KeyLimits(recipients=("*@Bücher.example",)), actor="cli")
+    assert made.key.limits.recipients == ("*@xn--bcher-kva.example",)
+
+
 async def test_a_key_that_has_expired_already_is_not_made(keys: Keys, project: Project, clock: StillClock) -> None:
     with pytest.raises(Refused) as refused:
         await keys.create(project.id, "k", expires_at=clock.now(), actor="cli")

@@ -28,7 +28,8 @@ _log = structlog.get_logger("postroad.accounts")
 _NOTE_EVERY: Final = MINUTE
 _FLUSH_S: Final = 10.0
 _MOST_LIMITS: Final = 100
-_PATTERN = re.compile(r"[!-?A-~]*@[*A-Za-z0-9.-]+|\*")
+_PATTERN = re.compile(r"[!->A-Z^-~\\]*@[*A-Za-z0-9.-]+|\*")
+"""Without `?`, `[` and `]`, which the comparison would take for patterns too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,14 @@ def _domain(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
+    local, _, domain = text.rpartition("@")
+    if not domain.isascii():
+        text = f"{local}@{_domain(domain)}"
     if _PATTERN.fullmatch(text) is None or len(text) > 320:
-        raise ValueError("A pattern is an address in which * stands for any characters, such as *@example.com.")
+        raise ValueError(
+            "A pattern is an address in which * stands for any characters, such as *@example.com; ?, [ and ] are not "
+            "for patterns."
+        )
     return text.lower()
 
 
