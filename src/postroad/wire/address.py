@@ -210,6 +210,8 @@ def _split_at(text: str) -> tuple[str, str]:
         raise AddressError("The address has no @.")
     if not local:
         raise AddressError("There is nothing before the @.")
+    if "@" in local:
+        raise AddressError("There is more than one @; several addresses are given one by one, as a list.")
     if _needs_quotes(local):
         raise AddressError("The part before the @ has a character or a dot where none may be.")
     return local, domain

@@ -206,3 +206,9 @@ def test_a_domain_becomes_lower_case_a_labels(text: str, domain: str) -> None:
 def test_what_is_no_domain_is_refused(text: str) -> None:
     with pytest.raises(AddressError):
         parse_domain(text)
+
+
+def test_several_addresses_in_one_text_are_said_to_be_a_list():
+    for text in ("ann@x.example, bob@x.example", "ann@x.example;bob@x.example", "Ann <a@x.example>, <b@x.example>"):
+        with pytest.raises(AddressError, match="as a list"):
+            parse_address(text)
