@@ -106,3 +106,5 @@ def test_a_url_is_read_in_one_way(url: str, host: str, authority: str, path: str
 def test_ports_that_are_not_allowed_are_named() -> None:
     with pytest.raises(BadUrl, match="80, 443, 8443"):
         parse_target("https://example.com:25/", Policy())
+    with pytest.raises(BadUrl, match="port"):
+        parse_target("http://127.0.0.1:0/", Policy(allow_private=True))

@@ -76,6 +76,8 @@ def parse_target(url: str, policy: Policy) -> Target:
         raise BadUrl("The URL cannot be read.") from problem
     _check_parts(parts, policy)
     host, address = _host(parts, policy)
+    if port == 0:
+        raise BadUrl("The URL's port must not be 0.")
     if port is None:
         port = _STANDARD_PORTS[parts.scheme]
     if not policy.allow_private and port not in policy.ports:
