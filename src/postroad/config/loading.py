@@ -175,6 +175,8 @@ def _reveal(name: str, given: _Given, known: Mapping[str, Entry], others: Mappin
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise _Flaw(f"names {given.value}, which cannot be read: {reason}.") from None
+    if not text:
+        raise _Flaw(f"names {given.value}, which is empty.")
     return base, _Given(text, given.where, text=True, file=Path(given.value))
 
 

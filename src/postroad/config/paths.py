@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from postroad.config.relay import check_relay_url
-from postroad.config.setting import Say, Secret, check_address, check_host_name
+from postroad.config.setting import Say, Secret, check_host_name, check_ipv4, check_ipv6
 from postroad.config.shaping import check_day
 
 
@@ -32,8 +32,8 @@ class Source(msgspec.Struct, frozen=True):
     """One of our addresses, from which mail goes out."""
 
     name: Annotated[str, Say("Name, shown with attempts and sites, and used by pools and rules.")] = ""
-    ipv4: Annotated[str | None, Say("IPv4 address of this machine.", check=check_address)] = None
-    ipv6: Annotated[str | None, Say("IPv6 address of this machine.", check=check_address)] = None
+    ipv4: Annotated[str | None, Say("IPv4 address of this machine.", check=check_ipv4)] = None
+    ipv6: Annotated[str | None, Say("IPv6 address of this machine.", check=check_ipv6)] = None
     hostname: Annotated[
         str | None,
         Say("Name said in EHLO, which the reverse DNS should give; unset: delivery.hostname.", check=check_host_name),

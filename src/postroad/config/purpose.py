@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from postroad.config.exposure import exposed
 from postroad.config.loading import Problem
 from postroad.config.paths import RouteKind
-from postroad.config.setting import split_endpoint
+from postroad.config.setting import check_address, split_endpoint
 from postroad.config.tree import Settings
 
 _SMTP_PORT = 25
@@ -62,17 +62,17 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
 
 def _identity(settings: Settings) -> Iterator[Problem]:
     name = (settings.delivery.hostname or "").removesuffix(".").lower()
-    if "." not in name or name.endswith((".local", ".localhost", ".localdomain")):
+    if "." not in name or name.endswith((".local", ".localhost", ".localdomain")) or check_address(name) is None:
         yield Problem(
             "delivery.hostname",
             "delivery.hostname must be this server's full public name, such as mail.example.com, because receivers "
             "compare it with the reverse DNS of its address.",
         )
-    if settings.return_path.domain is None:
+    if "." not in (settings.return_path.domain or "").removesuffix("."):
         yield Problem(
             "return_path.domain",
-            "return_path.domain is not set, so that bounces have nowhere to go. Set it to a domain whose mail reaches "
-            "this server, such as bounces.example.com.",
+            "return_path.domain is not a full domain, so that bounces have nowhere to go. Set it to one whose mail "
+            "reaches this server, such as bounces.example.com.",
         )
     url = settings.http.public_url
     if url is None:
@@ -156,7 +156,9 @@ def _exchange(settings: Settings) -> Iterator[Problem]:
 
 def _directory(settings: Settings) -> Iterator[Problem]:
     directory = settings.data.directory
-    if directory.is_dir() and stat.S_IMODE(directory.stat().st_mode) & 0o007:
+    if directory.exists() and not directory.is_dir():
+        yield Problem("data.directory", f"{directory} is a file. Name a folder in data.directory.")
+    elif directory.is_dir() and stat.S_IMODE(directory.stat().st_mode) & 0o007:
         yield Problem(
             "data.directory",
             f"Everybody on this machine can enter {directory}, which holds mail and keys. Run: chmod 0750 {directory}",

@@ -8,6 +8,11 @@ from postroad.config.setting import Secret, check_host_name
 
 _SECURITY = ("smtp", "starttls", "smtps", "opportunistic")
 _PORTS = {"smtp": 25, "starttls": 587, "smtps": 465, "opportunistic": 25}
+_KNOWN = {
+    465: "servers speak TLS there from the first octet; write smtps://",
+    587: "servers begin there without TLS; write smtp:// and ?security=starttls",
+    25: "servers begin there without TLS; write smtp:// and ?security=starttls",
+}
 
 
 class Relay(msgspec.Struct, frozen=True):
@@ -40,7 +45,10 @@ def parse_relay(url: str) -> Relay:
     verify = query.pop("verify", "yes")
     host = parts.hostname or ""
     if parts.scheme not in {"smtp", "smtps"} or not host or parts.path.strip("/") or parts.fragment:
-        raise ValueError("must be a URL such as smtp://user:password@relay.example.com:587?security=starttls")
+        raise ValueError(
+            "must be a URL such as smtp://user:password@relay.example.com:587?security=starttls, in which special "
+            "characters of user and password are written as %40 and so on"
+        )
     if security not in _SECURITY or (parts.scheme == "smtps" and security != "smtps"):
         raise ValueError(f"has an unknown security; it is one of {', '.join(_SECURITY)} (smtps:// implies smtps)")
     if query or verify not in {"yes", "no"}:
@@ -51,7 +59,10 @@ def parse_relay(url: str) -> Relay:
     user = unquote(parts.username) if parts.username else None
     if (user is None) != (password is None):
         raise ValueError("must have both a user name and a password, or neither")
-    return Relay(host, _port(parts, security), security, user, password, verify == "yes")
+    port = _port(parts, security)
+    if (security == "smtps") != (port == _PORTS["smtps"]) and port in _KNOWN:
+        raise ValueError(f"does not fit its port {port}: {_KNOWN[port]}")
+    return Relay(host, port, security, user, password, verify == "yes")
 
 
 def _port(parts: SplitResult, security: str) -> int:

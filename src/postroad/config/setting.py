@@ -14,6 +14,9 @@ Check = Callable[[str], str | None]
 
 _LABEL = re.compile(r"\A[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\Z", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"(?<=password=)[^&]*", re.IGNORECASE)
+_POSTGRESQL = re.compile(
+    r"postgres(ql)?://([^:/@]*(:[^@]*)?@)?(\[[^]@]*\]|[^]\[:/?@]*)(:[0-9]{1,5})?([/?][^#]*)?", re.DOTALL
+)
 MASTER_KEY_OCTETS = 32
 _ADMIN_KEY = re.compile(r"(?=.{32,512}\Z)[A-Za-z0-9._~+/-]+=*")  # what a Bearer token is made of (RFC 6750 §2.1)
 
@@ -81,6 +84,24 @@ def check_address(text: str) -> str | None:
     return None
 
 
+def check_ipv4(text: str) -> str | None:
+    """Check an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return "must be an IPv4 address such as 192.0.2.1"
+    return None
+
+
+def check_ipv6(text: str) -> str | None:
+    """Check an IPv6 address."""
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return "must be an IPv6 address such as 2001:db8::1"
+    return None
+
+
 def check_mailbox(text: str) -> str | None:
     """Check what an address looks like; where it is used says more."""
     if re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+", text) is None:
@@ -109,16 +130,28 @@ def check_web_url(text: str) -> str | None:
 
 
 def check_database_url(text: str) -> str | None:
-    """Check that a database is of a kind we speak to."""
-    if not text.startswith(("sqlite:///", "postgresql://", "postgres://")):
+    """Check that a database is of a kind we speak to, and its place readable."""
+    if text.startswith("sqlite:///"):
+        return None
+    if not text.startswith(("postgresql://", "postgres://")):
         return "must begin with sqlite:/// or postgresql://"
+    if _POSTGRESQL.fullmatch(text) is None:
+        return (
+            "must be a URL such as postgresql://user:password@db.example.com:5432/postroad, in which special "
+            "characters of the password are written as %40 and so on"
+        )
     return None
 
 
 def check_blobs_url(text: str) -> str | None:
-    """Check that a blob store is of a kind we speak to."""
-    if not text.startswith(("file://", "s3://", "gs://", "az://")):
-        return "must begin with file://, s3://, gs:// or az://"
+    """Check that a blob store is of a kind we speak to, and has a name."""
+    scheme, mark, place = text.partition("://")
+    if not mark or scheme not in {"file", "s3", "gs", "az"}:
+        return "must begin with file:///, s3://, gs:// or az://"
+    if scheme == "file" and not place.startswith("/"):
+        return "must name its folder from the root on, such as file:///srv/postroad/blobs"
+    if not place.partition("/")[0] and scheme != "file":
+        return f"must name its bucket or container, such as {scheme}://my-bucket/postroad"
     return None
 
 

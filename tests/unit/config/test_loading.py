@@ -167,7 +167,13 @@ def test_every_flaw_is_told_at_once_with_its_place(written):
         ("delivery.resolvers = ['1.1.1.1:0']", "delivery.resolvers must hold IP addresses with an optional port"),
         ("database.url = 'mysql://x'", "database.url must begin with sqlite:/// or postgresql://"),
         ("http.public_url = 'http://[::1'", "http.public_url must be a URL such as"),
-        ("blobs.url = 'ftp://x'", "blobs.url must begin with file://"),
+        ("blobs.url = 'ftp://x'", "blobs.url must begin with file:///"),
+        ("blobs.url = 'file://blobs'", "blobs.url must name its folder from the root on"),
+        ("blobs.url = 's3://'", "blobs.url must name its bucket or container, such as s3://my-bucket"),
+        ("database.url = 'postgresql://u:p@w@db/x'", "characters of the password are written as %40"),
+        ("database.url = 'postgresql://u:pw@db:x/x'", "database.url must be a URL such as postgresql://"),
+        ("sources = [{name = 'a', ipv4 = '::1'}]", "whose ipv4 must be an IPv4 address such as 192.0.2.1"),
+        ("sources = [{name = 'a', ipv6 = '127.0.0.1'}]", "whose ipv6 must be an IPv6 address such as 2001:db8::1"),
         ("secrets.master_key = 'short'", "base64 of 32 octets; make one with: openssl rand -base64 32."),
         ("secrets.master_key = 'AAAA'", "base64 of 32 octets"),
         ("http.admin_key = '0123456789abcdef0123456789abcde'", "http.admin_key must have at least 32 characters"),
@@ -182,6 +188,26 @@ def test_every_flaw_is_told_at_once_with_its_place(written):
 def test_a_flaw_is_told_with_its_remedy(written, text, expected):
     (told,) = flaws(written(text), {})
     assert expected in told
+
+
+def test_a_file_of_a_secret_that_is_empty_is_told(written, tmp_path):
+    (tmp_path / "key").write_text("\n")
+    (told,) = flaws(written(f"secrets.master_key_file = '{tmp_path}/key'"), {})
+    assert told.endswith(f"secrets.master_key_file names {tmp_path}/key, which is empty.")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///postroad?host=/run/postgresql",
+        "postgres://postroad:p%40s/w#d@db.example.com:5433/postroad?sslmode=verify-full",
+        "postgresql://postroad@/postroad?host=db1:5432&host=db2:5432&target_session_attrs=primary",
+        "postgresql://[::1]:5432/postroad",
+        "sqlite:////srv/postroad.db",
+    ],
+)
+def test_the_place_of_a_database_is_read(written, url):
+    assert load(written(f"database.url = '{url}'"), {}).database_url == url
 
 
 def test_a_missing_file_is_told(tmp_path):

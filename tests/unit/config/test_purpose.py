@@ -56,7 +56,9 @@ def test_a_certificate_and_its_key_go_together_and_can_be_read(unsafe, tmp_path)
         ({"delivery_hostname": None}, "delivery.hostname"),
         ({"delivery_hostname": "mail"}, "delivery.hostname"),
         ({"delivery_hostname": "mail.local"}, "delivery.hostname"),
+        ({"delivery_hostname": "192.0.2.10"}, "delivery.hostname"),
         ({"return_path_domain": None}, "return_path.domain"),
+        ({"return_path_domain": "bounces"}, "return_path.domain"),
         ({"http_public_url": None}, "http.public_url"),
         ({"http_public_url": "http://mail.example.com"}, "http.public_url"),
         ({"http_host": "0.0.0.0"}, "http.trusted_proxies"),
@@ -102,6 +104,11 @@ def test_a_safe_variation_passes(unsafe, changes):
 def test_a_data_directory_that_everybody_may_enter_is_unsafe(unsafe, safe):
     Path(safe["POSTROAD_DATA_DIRECTORY"]).chmod(0o755)
     assert unsafe() == ["data.directory"]
+
+
+def test_a_data_directory_that_is_a_file_is_told(unsafe, tmp_path):
+    (tmp_path / "file").touch()
+    assert unsafe(data_directory=str(tmp_path / "file")) == ["data.directory"]
 
 
 def test_a_data_directory_that_is_not_ours_is_told(unsafe, monkeypatch):

@@ -37,6 +37,11 @@ def test_a_relay_is_read_from_its_url(url, expected):
         ("smtp://relay.example.com:99999", "has a port"),
         ("smtp://relay.example.com:0", "has a port"),
         ("smtp://[::1", "must be a URL"),
+        ("smtp://me:p/w@relay.example.com", "characters of user and password are written as %40"),
+        ("smtp://relay.example.com:465?security=starttls", "port 465: .* write smtps://"),
+        ("smtp://relay.example.com:465", "port 465: .* write smtps://"),
+        ("smtps://relay.example.com:587", r"port 587: .*security=starttls"),
+        ("smtps://relay.example.com:25", r"port 25: .*security=starttls"),
     ],
 )
 def test_a_flawed_relay_url_is_refused(url, sentence):
