@@ -14,6 +14,13 @@ def run(settings: Settings, *, dev: bool, roles: frozenset[str] | None) -> None:
     server.run(settings, dev=dev, roles=roles)
 
 
+def unusable_paths(settings: Settings) -> str | None:
+    """Return what is wrong with the ways that mail is to take; see `routes.unusable_paths`."""
+    from postroad.app import routes
+
+    return routes.unusable_paths(settings)
+
+
 def administer(settings: Settings, operation: str, arguments: dict[str, object]) -> dict[str, object]:
     """Carry out one operation of the command line; see `administration.administer`."""
     from postroad.app import administration

@@ -41,6 +41,15 @@ def router_of(settings: Settings, projects: Mapping[str, str], *, dev: bool = Fa
     )
 
 
+def unusable_paths(settings: Settings) -> str | None:
+    """Return what is wrong with sources, pools, relays and rules as far as it shows without the store, or None."""
+    try:
+        router_of(settings, {rule.project: rule.project for rule in settings.delivery.routes})
+    except UnknownProject as problem:
+        return str(problem)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Paths:
     """The ways that have names."""
@@ -67,6 +76,8 @@ def paths_of(settings: Settings) -> Paths:
         pools[_new(pool.name, "pools", pools)] = _pool(pool, sources)
     relays: dict[str, RelayRoute] = {}
     for relay in sorted(settings.relays, key=lambda each: each.priority):
+        if relay.url is None:
+            raise UnknownPath(f"relays has an item {relay.name!r} without a url; give it url or url_file")
         relays[_new(relay.name, "relays", relays)] = _relay(relay.name, relay.url)
     return Paths(pools, relays)
 
@@ -155,8 +166,8 @@ def _relays(names: tuple[str, ...], paths: Paths, who: str) -> RelayRoute | Rela
     return found[0] if len(found) == 1 else RelaysRoute(found)
 
 
-def _relay(name: str, url: Secret | None) -> RelayRoute:
-    relay = parse_relay(url.reveal() if url is not None else "")
+def _relay(name: str, url: Secret) -> RelayRoute:
+    relay = parse_relay(url.reveal())
     return RelayRoute(
         name=name,
         host=relay.host,

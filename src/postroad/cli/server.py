@@ -99,9 +99,14 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @config_app.command("check")
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Say what keeps `postroad serve` from starting with these settings."""
+    from postroad.app import unusable_paths
     from postroad.config import check_production
 
-    problems = [{"setting": each.setting, "detail": each.sentence} for each in check_production(settings_of(config))]
+    settings = settings_of(config)
+    problems = [{"setting": each.setting, "detail": each.sentence} for each in check_production(settings)]
+    routes_told = any(each["setting"] in {"delivery.relay_url", "delivery.routes"} for each in problems)
+    if not routes_told and (flaw := unusable_paths(settings)) is not None:
+        problems.append({"setting": "delivery", "detail": f"{flaw}."})
     if as_json:
         tell_json({"data": problems})
     elif problems:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from leases import make_lease
-from postroad.app.routes import UnknownPath, own_addresses, own_names, router_of
+from postroad.app.routes import UnknownPath, own_addresses, own_names, router_of, unusable_paths
 from postroad.config import Settings, load
 from postroad.model.route import Family, MxRoute, ProviderRoute, RelayRoute, RelaysRoute, Source
 
@@ -116,6 +116,7 @@ relays = ["first"]
         ('[[sources]]\nname = "a"\n', "without an address"),
         ('[[sources]]\nipv4 = "192.0.2.1"\n', "a name of its own"),
         ('[[pools]]\nname = "p"\n', "needs sources"),
+        ('[[relays]]\nname = "r"\n', "relays has an item 'r' without a url"),
         ('[[pools]]\nname = "p"\nsources = ["x"]\n', "names the source 'x'"),
         (
             '[[sources]]\nname = "a"\nipv4 = "192.0.2.1"\n[[pools]]\nname = "p"\nsources = ["a"]\nweights = [1, 2]\n',
@@ -126,6 +127,14 @@ relays = ["first"]
 def test_a_name_that_does_not_exist_is_told(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(UnknownPath, match=sentence.replace("(", r"\(")):
         router_of(read(text, tmp_path), {})
+
+
+def test_what_is_wrong_shows_without_the_store_but_for_projects(tmp_path: Path) -> None:
+    rule = '[[delivery.routes]]\nroute = "mx"\nproject = "not there yet"\n'
+    assert unusable_paths(read(rule, tmp_path)) is None
+    assert unusable_paths(read(rule + 'pool = "nope"\n', tmp_path)) == (
+        "a rule of delivery.routes names the pool 'nope', which does not exist; add it to pools, or correct it"
+    )
 
 
 def test_our_own_names_and_addresses_are_those_of_all_sources(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ class Server:
 
     answers: list[dict[str, object]] = field(default_factory=list)
     failure: Exception | None = None
+    unusable: str | None = None
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     runs: list[tuple[object, bool, frozenset[str] | None]] = field(default_factory=list)
 
@@ -52,6 +53,7 @@ def server(monkeypatch):
     module = ModuleType("postroad.app")
     module.administer = played.administer
     module.run = played.run
+    module.unusable_paths = lambda _: played.unusable
     monkeypatch.setitem(sys.modules, "postroad.app", module)
     return played
 

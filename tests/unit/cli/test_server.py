@@ -108,6 +108,12 @@ def test_config_check_says_what_is_unsafe(postroad, safe):
     assert postroad("config", "check", "--config", safe).code == 0
 
 
+def test_config_check_tells_of_ways_that_serve_would_refuse(postroad, server, safe):
+    server.unusable = "delivery.pool names the pool 'main', which does not exist; add it to pools, or correct it"
+    ended = postroad("config", "check", "--config", safe)
+    assert (ended.code, ended.out) == (1, f"problem  {server.unusable}.\n")
+
+
 def test_doctor_says_in_a_directory_of_development_what_is_for_later(postroad, server, tmp_path, monkeypatch):
     server.answers = [{"findings": [], "domains": []}] * 2
     monkeypatch.setenv("POSTROAD_DATA_DIRECTORY", str(tmp_path))
