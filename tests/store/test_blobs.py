@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from postroad.model.errors import Unavailable
+from postroad.model.errors import Refused, Unavailable
 from postroad.store.blobs import BlobMissing, Blobs
 
 NOBODY = "00" * 32
@@ -31,6 +31,21 @@ def blobs(folder: Path) -> Blobs:
 def either(request: pytest.FixtureRequest, blobs: Blobs) -> Blobs:
     """A store in a folder, and one behind the object store's own interface."""
     return blobs if request.param == "folder" else Blobs("memory:///")
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused) as raised:
+        Blobs((tmp_path / "file" / "blobs").as_uri())
+    assert raised.value.detail == (
+        f"The blob store cannot be used ({tmp_path}/file/blobs: Not a directory). Correct blobs.url."
+    )
+
+
+def test_an_object_storage_that_lacks_something_is_told_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(Refused, match=r"Account must be specified\)\. Correct blobs\.url"):
+        Blobs("az://container")
 
 
 def files(folder: Path) -> list[Path]:

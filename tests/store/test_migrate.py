@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from postroad.model.errors import Unavailable
 from postroad.store import bulk
 from postroad.store.database import Database
 from postroad.store.migrate import SchemaNewer, current, migrate
@@ -63,3 +64,10 @@ def test_a_store_of_a_newer_release_is_left_alone(database: Database) -> None:
     with pytest.raises(SchemaNewer, match="9999"):
         migrate(database)
     assert database.read_now(current) == "9999"
+
+
+def test_an_option_of_the_url_that_there_is_not_is_told_with_the_setting() -> None:
+    database = Database("postgresql://postroad@127.0.0.1:1/postroad?sslmod=require")
+    with pytest.raises(Unavailable, match=r'invalid connection option "sslmod".*POSTROAD_DATABASE_URL'):
+        migrate(database)
+    database.close()

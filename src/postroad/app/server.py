@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -39,6 +40,12 @@ _HTTP_DRAIN_S = 10
 _DIRECTORY_S = 3.0
 """How long a server waits for the data directory: a command without a server holds it for a moment."""
 _RESTART_S = 1.0
+_LISTENING = {
+    errno.EACCES: "Ports below 1024 need root's permission (CAP_NET_BIND_SERVICE, as deploy/postroad.service has it); "
+    "give it, or",
+    errno.EADDRNOTAVAIL: "Name an address of this machine with {setting}_HOST, or",
+}
+"""What to do about it, by what the system says."""
 _LAST_LOOK_S = 5.0
 """Time for the delivery loop's last question to the store."""
 
@@ -83,12 +90,18 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
             if dev:
                 await greet(house)
             _settle_memory()
-            _log.info("started", roles=sorted(roles), node=house.node.name)
+            _log.info("started", roles=sorted(_at_work(house, roles)), node=house.node.name)
             await _told_to_stop()
             _log.info("stopping")
     finally:
         await house.close()
     _log.info("stopped")
+
+
+def _at_work(house: House, roles: frozenset[str]) -> frozenset[str]:
+    """Return the roles that have something to do here."""
+    idle = {"smtp"} if not house.dev else set()
+    return roles - (idle if house.settings.exchange.enabled else idle | {"exchange"})
 
 
 def _settle_memory() -> None:
@@ -183,7 +196,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         stack.push_async_callback(_cancel, [task for task in tasks if task.get_name() not in ("delivery", "notifier")])
         stack.push_async_callback(_finish, house, [task for task in tasks if task.get_name() == "notifier"])
         if "smtp" in roles and house.dev:
-            listener = listen(settings.smtp.host, settings.smtp.port, "POSTROAD_SMTP_PORT")
+            listener = listen(settings.smtp.host, settings.smtp.port, "POSTROAD_SMTP")
             house.smtp_port = listener.getsockname()[1]
             await stack.enter_async_context(submission(house).listening(listener))
         if "exchange" in roles and settings.exchange.enabled:
@@ -201,7 +214,7 @@ async def _exchange(house: House) -> AsyncIterator[None]:
         door = exchange(house)
     except CertificateUnusable as problem:
         raise CannotStart(str(problem)) from None
-    listener = listen(settings.host, settings.port, "POSTROAD_EXCHANGE_PORT")
+    listener = listen(settings.host, settings.port, "POSTROAD_EXCHANGE")
     house.exchange_port = listener.getsockname()[1]
     async with door.listening(listener):
         yield
@@ -245,7 +258,7 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 async def _http(house: House) -> AsyncIterator[None]:
     """Serve HTTP while the body runs."""
     settings = house.settings.http
-    listener = listen(settings.host, settings.port, "POSTROAD_HTTP_PORT")
+    listener = listen(settings.host, settings.port, "POSTROAD_HTTP")
     house.http_port = listener.getsockname()[1]
     server = server_of(http_door(house), drain_s=_HTTP_DRAIN_S)
     await server.startup(sockets=[listener])
@@ -273,9 +286,9 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
+        remedy = _LISTENING.get(error.errno or 0, "Stop what uses it, or").format(setting=setting)
         raise CannotStart(
-            f"cannot listen on {host} port {port}: {error.strerror}. "
-            f"Stop what uses it, or choose another port with {setting}."
+            f"cannot listen on {host} port {port}: {error.strerror}. {remedy} choose another port with {setting}_PORT."
         ) from None
     listener.listen(2048)
     listener.setblocking(False)

@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from postroad.model.errors import Unavailable
+from postroad.model.errors import Refused, Unavailable
 
 
 class BlobMissing(Exception):  # noqa: N818 - named for what it is
@@ -25,14 +25,23 @@ class Blobs:
     """A content-addressed store over a folder or an object storage."""
 
     def __init__(self, url: str) -> None:
-        """Open the store at `file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`."""
+        """Open the store at `file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`.
+
+        Raises:
+            Refused: it cannot be opened as it is described.
+        """
         self._folder: Path | None = None
-        if url.startswith("file:"):
-            self._folder = Path(unquote(urlsplit(url).path))
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._store: ObjectStore = LocalStore(self._folder)
-        else:
-            self._store = from_url(url)
+        self._store: ObjectStore
+        try:
+            if url.startswith("file:"):
+                self._folder = Path(unquote(urlsplit(url).path))
+                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._store = LocalStore(self._folder)
+            else:
+                self._store = from_url(url)
+        except (BaseError, OSError) as error:
+            said = f"{self._folder}: {error.strerror}" if isinstance(error, OSError) else str(error).partition("\n")[0]
+            raise Refused("cannot_open", f"The blob store cannot be used ({said}). Correct blobs.url.") from error
 
     async def put(self, octets: bytes) -> str:
         """Store `octets` durably and return their SHA-256 in hexadecimal.

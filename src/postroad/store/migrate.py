@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from postroad.model.errors import Unavailable
 from postroad.store.database import Database
@@ -49,7 +49,7 @@ def migrate(database: Database) -> bool:
 def _connect(database: Database) -> Connection:
     try:
         return database.engine.connect()
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:  # the latter: an option in the URL that there is not
         said = str(error.orig).partition("\n")[0]
         raise Unavailable(
             "store_unavailable",

@@ -54,7 +54,7 @@ def test_an_unsafe_serve_names_every_reason_at_once(node: PostroadServer) -> Non
     for sentence in (
         "http.public_url is not https",
         "Make one with `openssl rand -base64 32`",
-        "return_path.domain is not set",
+        "return_path.domain is not a full domain",
         "domains.require_verified is off",
     ):
         assert sentence in said
