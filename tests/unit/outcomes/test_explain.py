@@ -182,6 +182,12 @@ def test_a_running_attempt_is_what_decides() -> None:
     assert "Before that: No mail server" in told.sentence
 
 
+def test_only_what_waits_is_said_to_be_changeable() -> None:
+    assert "no longer be canceled" in answer(delivery(State.SENDING)).remedy
+    assert answer(delivery(State.QUEUED, next_at=NOW)).remedy == words.WAITING_REMEDY
+    assert answer(delivery(State.SCHEDULED, next_at=after(NOW, HOUR))).remedy == words.WAITING_REMEDY
+
+
 def test_a_hold_waits_for_somebody() -> None:
     relay = answer(delivery(State.HELD, reason(Class.AUTH_FAILED)))
     other = answer(delivery(State.HELD, reason(Class.LOCAL, "The project is paused.")))

@@ -29,6 +29,7 @@ from postroad.pipeline.outcomes.words import (
     RELAY_REMEDY,
     REMEDIES,
     RESEND_REMEDY,
+    SENDING_REMEDY,
     SUPPRESSION_CAUSES,
     SUPPRESSION_REMEDIES,
     WAITING_REMEDY,
@@ -300,6 +301,10 @@ def _next(delivery: Delivery, now: Instant) -> Next | None:
     return Next(what=f"The next attempt is made at {at}.", at=at, gives_up_at=gives_up_at)
 
 
+_ACCEPTED_REMEDIES = {State.DELIVERED: REMEDIES[Class.ACCEPTED], State.SENDING: SENDING_REMEDY}
+"""What can be done of a delivery without a reason; one that waits can still be changed."""
+
+
 def _remedy(delivery: Delivery, entry: Suppression | None) -> str:
     """Return what would change the outcome, by the state and the class of the cause."""
     reason, state = delivery.reason, delivery.state
@@ -308,7 +313,7 @@ def _remedy(delivery: Delivery, entry: Suppression | None) -> str:
     if state is State.SUPPRESSED and entry is not None:
         return SUPPRESSION_REMEDIES[entry.cause]
     if reason is None:
-        return REMEDIES[Class.ACCEPTED] if state is State.DELIVERED else WAITING_REMEDY
+        return _ACCEPTED_REMEDIES.get(state, WAITING_REMEDY)
     if _by_hand(reason):
         return REMEDIES[Class.CANCELED]
     if state is State.HELD:

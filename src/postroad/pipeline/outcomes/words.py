@@ -83,5 +83,6 @@ SUPPRESSION_REMEDIES: Final = {
 RELAY_REMEDY: Final = "Correct the user name and password that are set for the relay, then release what is held."
 HOLD_REMEDY: Final = "Put right what the detail says, then release what is held."
 WAITING_REMEDY: Final = "Nothing needs to be done. Until it is sent it can be canceled or moved to another time."
+SENDING_REMEDY: Final = "Nothing needs to be done. It is on its way and can no longer be canceled or moved."
 RESEND_REMEDY: Final = "Send it again: the address is not on the suppression list any more."
 REHEARSED_REMEDY: Final = "Nothing needs to be done: this address is reserved, and plays a recipient who is suppressed."
