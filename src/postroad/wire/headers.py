@@ -13,6 +13,7 @@ encoded field is looked at again after folding.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from postroad.wire.address import Address, Mailbox
@@ -161,8 +162,12 @@ def message_ids(name: str, value: str) -> bytes:
     return _checked(f"{name}:{_fold_words(len(name) + 1, ids)}\r\n".encode())
 
 
+@lru_cache(256)
 def date(name: str, at_s: int) -> bytes:
-    """Write an instant, given in seconds since 1970, as a date in UTC (RFC 5322 §3.3)."""
+    """Write an instant, given in seconds since 1970, as a date in UTC (RFC 5322 §3.3).
+
+    Many messages share a second.
+    """
     when = datetime.fromtimestamp(at_s, UTC)
     day = f"{_DAYS[when.weekday()]}, {when.day} {_MONTHS[when.month - 1]} {when.year:04d}"
     return f"{name}: {day} {when.hour:02d}:{when.minute:02d}:{when.second:02d} +0000\r\n".encode()

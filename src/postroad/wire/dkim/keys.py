@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
@@ -47,7 +48,7 @@ class SigningKey:
         """Sign canonical header octets; Ed25519 signs their SHA-256 digest (RFC 8463 §3)."""
         if isinstance(self.private, rsa.RSAPrivateKey):
             return self.private.sign(data, padding.PKCS1v15(), hashes.SHA256())
-        return self.private.sign(_sha256(data))
+        return self.private.sign(hashlib.sha256(data).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,3 @@ def _public_key(kind: str, encoded: str) -> PublicKey | None:
     if not _SHORTEST_RSA <= key.key_size <= _LONGEST_RSA:
         raise RecordError("The RSA key in the record is not of 1024 to 4096 bits.")
     return key
-
-
-def _sha256(data: bytes) -> bytes:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(data)
-    return digest.finalize()
