@@ -334,6 +334,23 @@ def test_where_no_exchanger_was_found_none_is_told() -> None:
     assert shown.exchangers_told == "1 mail exchanger found: a.test (preference 0), spoken to."
 
 
+def test_what_fails_at_a_relay_of_ours_is_put_right_in_its_url() -> None:
+    waits = delivery(State.DEFERRED, reason(Class.UNREACHABLE), next_at=after(NOW, HOUR))
+    made = {
+        route: Attempt(
+            phase=Phase.CONNECT, route=route, tls_policy=TlsPolicy.OPPORTUNISTIC, started_at=NOW, finished_at=NOW
+        )
+        for route in ("mx", "smarthost")
+    }
+    direct, relayed = (answer(waits, attempts=(each,)) for each in made.values())
+    assert direct.remedy == words.REMEDIES[Class.UNREACHABLE]
+    assert relayed.remedy == words.RELAY_REMEDIES[Class.UNREACHABLE]
+    assert direct.last_attempt is not None
+    assert relayed.last_attempt is not None
+    assert str(direct.last_attempt.tls_told).startswith("No policy asks for TLS")
+    assert str(relayed.last_attempt.tls_told).startswith("The relay's URL says whether TLS is used.")
+
+
 def test_broken_tls_is_told_as_what_it_is() -> None:
     broken = BrokenTls(
         since="2026-11-20T10:00:00.000000Z",

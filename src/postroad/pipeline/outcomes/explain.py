@@ -20,12 +20,13 @@ from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, 
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
 from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
-from postroad.pipeline.outcomes.last_attempt import LastAttempt, last_attempt
+from postroad.pipeline.outcomes.last_attempt import LastAttempt, by_relay, last_attempt
 from postroad.pipeline.outcomes.roads import Road, Roads, delayed
 from postroad.pipeline.outcomes.words import (
     CAUSES,
     HOLD_REMEDY,
     REHEARSED_REMEDY,
+    RELAY_REMEDIES,
     RELAY_REMEDY,
     REMEDIES,
     RESEND_REMEDY,
@@ -190,7 +191,7 @@ def _answer(
         attempts=delivery.attempts,
         last_attempt=last_attempt(attempts[-1]) if attempts else None,
         next=_next(delivery, now),
-        remedy=remedy_after(facts) or _remedy(delivery, entry),
+        remedy=remedy_after(facts) or _remedy(delivery, entry, relayed=bool(attempts) and by_relay(attempts[-1])),
         suppression=None if entry is None else _listed(entry),
         possible_duplicate=delivery.possible_duplicate,
         later=later,
@@ -305,7 +306,7 @@ _ACCEPTED_REMEDIES = {State.DELIVERED: REMEDIES[Class.ACCEPTED], State.SENDING: 
 """What can be done of a delivery without a reason; one that waits can still be changed."""
 
 
-def _remedy(delivery: Delivery, entry: Suppression | None) -> str:
+def _remedy(delivery: Delivery, entry: Suppression | None, *, relayed: bool) -> str:
     """Return what would change the outcome, by the state and the class of the cause."""
     reason, state = delivery.reason, delivery.state
     if state is State.SUPPRESSED and entry is None:
@@ -319,9 +320,10 @@ def _remedy(delivery: Delivery, entry: Suppression | None) -> str:
     if state is State.HELD:
         return RELAY_REMEDY if reason.cls is Class.AUTH_FAILED else HOLD_REMEDY
     cause = _last_cause(reason) or reason.cls
+    remedy = RELAY_REMEDIES.get(cause, REMEDIES[cause]) if relayed else REMEDIES[cause]
     if state not in _SEND_AGAIN or cause in _NO_SENDING_AGAIN:
-        return REMEDIES[cause]
-    return f"{REMEDIES[cause]} Then send it again."
+        return remedy
+    return f"{remedy} Then send it again."
 
 
 def _listed(entry: Suppression) -> Listed:

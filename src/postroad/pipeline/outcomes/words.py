@@ -80,7 +80,17 @@ SUPPRESSION_REMEDIES: Final = {
     Cause.IMPORT: "Check where the imported list came from, and remove the address there when it was a mistake.",
 }
 
-RELAY_REMEDY: Final = "Correct the user name and password that are set for the relay, then release what is held."
+RELAY_REMEDY: Final = (
+    "Correct user name and password in the relay's URL, or its security where the relay takes them only over TLS. "
+    "Restart, then release what is held."
+)
+RELAY_REMEDIES: Final = {
+    Class.UNREACHABLE: "The relay has to come back; if its host or port are wrong, correct the relay's URL.",
+    Class.DNS_FAILURE: "Correct the host in the relay's URL; check that the resolver of this server works.",
+    Class.TLS_REQUIRED_FAILED: "The relay needs working TLS and a certificate that is valid for its host. If it has "
+    "them, correct host, port and security in the relay's URL.",
+}
+"""What helps where the mail server in question is our own relay."""
 HOLD_REMEDY: Final = "Put right what the detail says, then release what is held."
 WAITING_REMEDY: Final = "Nothing needs to be done. Until it is sent it can be canceled or moved to another time."
 SENDING_REMEDY: Final = "Nothing needs to be done. It is on its way and can no longer be canceled or moved."
