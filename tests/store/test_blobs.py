@@ -121,3 +121,12 @@ async def test_a_store_that_cannot_be_written_or_read_says_so(folder: Path, blob
     (path / "x").write_bytes(b"")
     with pytest.raises((Unavailable, BlobMissing)):
         await blobs.get(other)
+
+
+async def test_a_blob_that_is_claimed_is_young_again(either: Blobs, folder: Path) -> None:
+    name = await either.put(b"old")
+    for path in files(folder) if folder.exists() else ():
+        os.utime(path, (0, 0))
+    assert await either.claim(name) == 3
+    assert not await either.delete(name, unused_for_s=3600)
+    assert await either.claim("ab" * 32) is None

@@ -7,7 +7,17 @@ import structlog
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after, to_rfc3339
-from postroad.store import Connection, inbound, reputation, retention, sites, suppressions, suspensions, transport
+from postroad.store import (
+    Connection,
+    inbound,
+    reputation,
+    retention,
+    sites,
+    suppressions,
+    suspensions,
+    transport,
+    uploads,
+)
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 
@@ -42,6 +52,7 @@ class Retention:
         settings = self._settings
         removed = {
             "messages": await self._repeat(self._messages),
+            "uploads": await self._repeat(self._uploads),
             "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
             "incidents": await self._repeat(self._of(suppressions.remove_incidents, settings.events_days * DAY)),
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
@@ -77,6 +88,13 @@ class Retention:
         count, freed = await self._database.write(
             lambda connection: retention.remove_messages(connection, before, _BATCH)
         )
+        for sha256 in freed:
+            await self._blob(sha256)
+        return count
+
+    async def _uploads(self) -> int:
+        before = after(self._clock.now(), -int(self._settings.uploads_hours * HOUR))
+        count, freed = await self._database.write(lambda connection: uploads.remove(connection, before, _BATCH))
         for sha256 in freed:
             await self._blob(sha256)
         return count

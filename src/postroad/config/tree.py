@@ -278,6 +278,7 @@ class Retention(msgspec.Struct, frozen=True):
     tls_reports_days: Annotated[float, Say("Counts of TLS sessions, for TLS reports.", 1, 3650)] = 30
     webhook_attempts_days: Annotated[float, Say("Attempts to deliver webhooks.", 1, 3650)] = 14
     inbound_days: Annotated[float, Say("Mail that came to the exchange.", 0.01, 3650)] = 30
+    uploads_hours: Annotated[float, Say("Uploaded attachments that no message names.", 1, 24 * 365)] = 24
     idempotency_hours: Annotated[float, Say("Answers to requests that carried an Idempotency-Key.", 1, 24 * 30)] = 72
 
 

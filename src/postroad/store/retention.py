@@ -41,8 +41,9 @@ def remove_messages(connection: Connection, before: Instant, limit: int) -> tupl
 
 
 def is_used(connection: Connection, sha256: str) -> bool:
-    """Whether any message needs a blob."""
-    return bool(bulk.run(connection, "SELECT 1 FROM blob_uses WHERE sha256 = ? LIMIT 1", (sha256,)))
+    """Whether any message needs a blob, or somebody uploaded it and may still name it."""
+    statement = "SELECT 1 FROM blob_uses WHERE sha256 = ? UNION ALL SELECT 1 FROM uploads WHERE sha256 = ? LIMIT 1"
+    return bool(bulk.run(connection, statement, (sha256, sha256)))
 
 
 def remove_events(connection: Connection, before: Instant, limit: int) -> int:

@@ -28,7 +28,8 @@ __all__ = [
     "api_keys", "attempts", "audit", "blob_uses", "broken_tls", "deliveries", "dkim_keys", "domain_sites", "domains",
     "events", "guard_projects", "idempotency_keys", "inbound_mail", "late_facts", "message_labels", "messages",
     "metadata", "nodes", "projects", "reputation", "server_facts", "shaping_changes", "site_pins", "site_states",
-    "streams", "sts_policies", "suppressions", "suspensions", "tls_sessions", "webhook_deliveries", "webhooks",
+    "streams", "sts_policies", "suppressions", "suspensions", "tls_sessions", "uploads", "webhook_deliveries",
+    "webhooks",
 ]  # fmt: skip
 
 # --- slowly changing -------------------------------------------------------------------------------------------------
@@ -277,6 +278,16 @@ blob_uses = Table(
     Column("message_id", Text, nullable=False),
     PrimaryKeyConstraint("sha256", "message_id"),
     Index("ix_blob_uses_message", "message_id"),  # retention
+    sqlite_with_rowid=False,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("project_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),  # retention
+    PrimaryKeyConstraint("project_id", "sha256"),
     sqlite_with_rowid=False,
 )
 

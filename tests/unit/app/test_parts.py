@@ -22,12 +22,13 @@ from postroad.app.routes import UnknownProject, router_of
 from postroad.app.unsubscribing import Unsubscribing, mailbox_of
 from postroad.config import RouteKind, RouteRule, Secret, Settings
 from postroad.config.tree import LogFormat, LogLevel
-from postroad.model.clock import DAY
+from postroad.model.clock import DAY, HOUR, after
 from postroad.model.delivery import State
+from postroad.model.ids import ProjectId
 from postroad.model.route import CaptureRoute, MxRoute, RelayRoute, Security
 from postroad.model.stream import BROADCAST, StreamKind
 from postroad.model.token import unseal
-from postroad.store import bulk
+from postroad.store import bulk, uploads
 from postroad.store.blobs import Blobs
 from postroad.store.messages import accept
 from postroad.wire import verp
@@ -158,6 +159,25 @@ async def test_a_round_removes_what_has_had_its_time_with_its_blobs(database, pr
     clock.pass_by(30 * DAY)
     await keeper.round()
     assert bulk_rows(database, "SELECT seq FROM events") == []
+
+
+async def test_an_upload_that_no_message_names_goes_after_its_time(database, project, mints, clock, tmp_path):
+    blobs = Blobs((tmp_path / "blobs").as_uri())
+    unnamed, named, again = [await blobs.put(octets) for octets in (b"unnamed", b"named", b"again")]
+    for name in (unnamed, named, again):
+        database.write_now(lambda c, name=name: uploads.note(c, project.id, name, clock.now()))
+    database.write_now(lambda c: uploads.note(c, ProjectId("prj_other"), again, after(clock.now(), DAY)))
+    new = replace(new_message(mints, project, "a@x.test"), blobs=(named,))
+    database.write_now(lambda c: accept(c, [acceptance(project, new)]))
+    for path in (tmp_path / "blobs").rglob("*"):
+        if path.is_file():
+            os.utime(path, (0, 0))
+    keeper = Retention(database, blobs, clock, replace(Settings().retention, uploads_hours=24))
+    await keeper.round()
+    assert [await blobs.size(name) for name in (unnamed, named, again)] == [7, 5, 5]
+    clock.pass_by(25 * HOUR)
+    await keeper.round()
+    assert [await blobs.size(name) for name in (unnamed, named, again)] == [None, 5, 5]
 
 
 def bulk_rows(database, statement):

@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import hashlib
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,12 +14,12 @@ from msgspec.structs import replace
 from postroad.model.clock import DAY, HOUR, Instant, to_datetime
 from postroad.model.delivery import Hold
 from postroad.model.errors import Refused, Unavailable
-from postroad.model.ids import KeyId
+from postroad.model.ids import KeyId, ProjectId
 from postroad.model.message import Mode, Party, decode_content
 from postroad.model.project import ApiKey, Caller, KeyLimits, KeyScope
 from postroad.model.stream import BUILT_IN
 from postroad.pipeline.intake import AttachmentInput, Draft, Intake, IntakeLimits
-from postroad.store import bulk
+from postroad.store import bulk, uploads
 from postroad.store.blobs import Blobs
 from postroad.store.messages import Idempotency
 from postroad.store.wakeup import WakeUp
@@ -224,8 +226,42 @@ async def test_a_store_that_is_away_is_said_and_not_hidden(house):
 # --- content ---------------------------------------------------------------------------------------------------------
 
 
+async def upload(house, octets):
+    """Upload octets as the API does, and return their name."""
+    name = await house.blobs.put(octets)
+    await house.database.write(lambda c: uploads.note(c, house.caller.project.id, name, START))
+    return name
+
+
+async def test_a_blob_of_another_project_is_as_good_as_none(house):
+    name = await house.blobs.put(b"theirs")
+    await house.database.write(lambda c: uploads.note(c, ProjectId("prj_theirs"), name, START))
+    named = draft(attachments=[AttachmentInput("a", blob=name)])
+    unknown = draft(attachments=[AttachmentInput("a", blob="ab" * 32)])
+    errors = [await refused(house.intake.accept(house.caller, each)) for each in (named, unknown)]
+    assert errors[0].flaws == errors[1].flaws
+    assert errors[0].flaws[0].pointer == "/attachments/0/blob"
+
+
+async def test_a_file_that_a_message_has_may_be_named_in_another(house):
+    given = AttachmentInput("a.txt", content=base64.b64encode(b"given").decode())
+    await house.intake.accept(house.caller, draft(attachments=[given]))
+    (first,) = content_of(house).attachments
+    named = AttachmentInput("b.txt", blob=first.sha256)
+    await house.intake.accept(house.caller, draft(attachments=[named]))
+    assert house.count("messages") == 2
+
+
+async def test_an_upload_that_is_named_is_young_again(house):
+    name = await upload(house, b"uploaded")
+    (path,) = list(Path(house.blobs._folder).rglob(name))
+    os.utime(path, (0, 0))
+    await house.intake.accept(house.caller, draft(attachments=[AttachmentInput("a", blob=name)]))
+    assert not await house.blobs.delete(name, unused_for_s=3600)
+
+
 async def test_files_lie_in_the_blob_store_and_the_message_names_them(house):
-    uploaded = await house.blobs.put(b"uploaded")
+    uploaded = await upload(house, b"uploaded")
     files = [
         AttachmentInput("a.txt", content=base64.b64encode(b"given").decode(), content_type="text/plain"),
         AttachmentInput("b.png", blob=uploaded, content_id="logo"),
@@ -240,7 +276,7 @@ async def test_files_lie_in_the_blob_store_and_the_message_names_them(house):
 
 async def test_a_blob_that_was_uploaded_counts_towards_the_size(database, tmp_path, clock, mints, project):
     house = build(database, tmp_path, clock, mints, project, limits=IntakeLimits(message_octets=1000))
-    blob = await house.blobs.put(bytes(800))
+    blob = await upload(house, bytes(800))
     error = await refused(house.intake.accept(house.caller, draft(attachments=[AttachmentInput("a", blob=blob)])))
     assert "1000 octets" in error.detail
     assert house.count("messages") == 0

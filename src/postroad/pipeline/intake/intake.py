@@ -18,6 +18,7 @@ from postroad.model.project import Caller
 from postroad.model.stream import PRECEDENCE, Stream
 from postroad.pipeline.intake.draft import Draft
 from postroad.pipeline.intake.reading import IntakeLimits, Reading, encoded_octets, read
+from postroad.store import uploads
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
@@ -245,7 +246,7 @@ class Intake:
         subject = draft.subject
         if found.raw is not None:
             subject, header_id, found.raw = _read_raw(found, self._limits, now, header_id)
-        content = await self._content(draft, found, found.sender, subject)
+        content = await self._content(caller, draft, found, found.sender, subject)
         stored, sha256 = await self._place(encode_content(content))
         due = max(now, found.send_at or now)
         message = Message(
@@ -271,9 +272,9 @@ class Intake:
         )
         return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256), PRECEDENCE.index(stream.kind))
 
-    async def _content(self, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
+    async def _content(self, caller: Caller, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
         raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)
-        attachments = await self._attachments(found) if found.files else ()
+        attachments = await self._attachments(caller, found) if found.files else ()
         return Content(
             sender=sender,
             to=found.to,
@@ -288,7 +289,7 @@ class Intake:
             require_tls=draft.require_tls,
         )
 
-    async def _attachments(self, found: Reading) -> tuple[Attachment, ...]:
+    async def _attachments(self, caller: Caller, found: Reading) -> tuple[Attachment, ...]:
         attachments: list[Attachment] = []
         for n, file in enumerate(found.files):
             given = file.given
@@ -296,7 +297,8 @@ class Intake:
                 sha256, size = await self._blobs.put(file.octets), len(file.octets)
             else:
                 sha256 = given.blob or ""
-                known = await self._blobs.size(sha256)
+                mine = partial(uploads.may_name, project=caller.project.id, sha256=sha256)
+                known = await self._blobs.claim(sha256) if await self._database.read(mine) else None
                 if known is None:
                     raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
                 size = known
