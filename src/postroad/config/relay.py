@@ -59,6 +59,10 @@ def parse_relay(url: str) -> Relay:
     user = unquote(parts.username) if parts.username else None
     if (user is None) != (password is None):
         raise ValueError("must have both a user name and a password, or neither")
+    if user is not None and security == "smtp":
+        raise ValueError(
+            "has a password that would go over the network in the clear; write security=starttls or smtps://"
+        )
     port = _port(parts, security)
     if (security == "smtps") != (port == _PORTS["smtps"]) and port in _KNOWN:
         raise ValueError(f"does not fit its port {port}: {_KNOWN[port]}")

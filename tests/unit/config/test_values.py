@@ -34,6 +34,7 @@ def test_a_relay_is_read_from_its_url(url, expected):
         ("smtp://relay.example.com?verify=maybe", "takes no other parameters"),
         ("smtp://re lay.example.com", "host name"),
         ("smtp://user@relay.example.com", "both a user name and a password"),
+        ("smtp://user:pw@relay.example.com?security=smtp", "in the clear; write security=starttls or smtps://"),
         ("smtp://relay.example.com:99999", "has a port"),
         ("smtp://relay.example.com:0", "has a port"),
         ("smtp://[::1", "must be a URL"),
