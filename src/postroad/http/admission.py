@@ -66,7 +66,7 @@ class Doorkeeper:
         exchange.address = self.address(scope, headers)
         caller = await self._keys.authenticate(secret, exchange.address)
         exchange.caller = caller
-        exchange.headers += self._buckets.headers(*self._buckets.take(caller.key.id))
+        self._buckets.charge(caller.key.id, exchange.headers)
         check_scope(caller, needed)
         return caller
 
@@ -81,7 +81,7 @@ class Doorkeeper:
         exchange.address = self.address(scope, headers)
         self._admin_key.check(headers.get(b"authorization", b"").decode("latin-1"))
         exchange.actor = ADMIN_ACTOR
-        exchange.headers += self._buckets.headers(*self._buckets.take(ADMIN_ACTOR))
+        self._buckets.charge(ADMIN_ACTOR, exchange.headers)
 
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """Return the whole body."""

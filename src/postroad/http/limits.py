@@ -42,6 +42,18 @@ class Buckets:
         self._levels[name] = (level - 1, now)
         return level - 1, (self._burst - level + 1) / self._per_second
 
+    def charge(self, name: str, told: list[tuple[bytes, bytes]]) -> None:
+        """Take one token, and add to `told` where the client stands, in a refusal too.
+
+        Raises:
+            Unavailable: `rate_limited`, there is none.
+        """
+        try:
+            told += self.headers(*self.take(name))
+        except Unavailable:
+            told += self.headers(0, (self._burst - self._levels[name][0]) / self._per_second)
+            raise
+
     def headers(self, left: float, full_after_s: float) -> list[tuple[bytes, bytes]]:
         """Return the header fields that tell a client where it stands."""
         return [

@@ -113,6 +113,7 @@ async def test_the_limit_of_a_key_is_told_and_held(opened: Any) -> None:
     assert answers[0].headers["ratelimit"].startswith('"key";r=1;')
     assert answers[0].headers["ratelimit-policy"].startswith('"key";q=2;')
     assert int(answers[2].headers["retry-after"]) > 1
+    assert answers[2].headers["ratelimit"].startswith('"key";r=0;')
     assert other.status_code == 200
 
 
@@ -252,6 +253,7 @@ async def test_only_a_trusted_proxy_speaks_for_others(opened: Any, peer: str, fo
 async def test_metrics_are_for_this_machine_or_for_those_who_may_read(house: House) -> None:
     async with house.client() as client:
         local = await client.get("/metrics")
+        assert local.headers["content-type"].count("charset") == 1
     far = httpx.ASGITransport(app=house.app, client=("203.0.113.9", 1))
     async with httpx.AsyncClient(transport=far, base_url="http://x") as client:
         refused = await client.get("/metrics")

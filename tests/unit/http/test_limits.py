@@ -29,6 +29,18 @@ def test_a_burst_is_served_and_then_refused_until_a_token_is_back() -> None:
     assert buckets.take("a")[0] == 0
 
 
+def test_a_refusal_tells_too_where_the_client_stands() -> None:
+    buckets = Buckets(per_second=2, burst=3, monotonic=Ticks())
+    told: list[tuple[bytes, bytes]] = []
+    for _ in range(3):
+        buckets.charge("a", told)
+    with pytest.raises(Unavailable):
+        buckets.charge("a", told)
+    assert [value for name, value in told if name == b"ratelimit"] == [
+        b'"key";r=2;t=1', b'"key";r=1;t=2', b'"key";r=0;t=2', b'"key";r=0;t=2',
+    ]  # fmt: skip
+
+
 def test_one_key_does_not_pay_for_another() -> None:
     buckets = Buckets(per_second=1, burst=1, monotonic=Ticks())
     buckets.take("a")

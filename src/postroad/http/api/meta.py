@@ -54,4 +54,5 @@ class MetaController(Controller):
     @get("/metrics", opt=LOCAL, summary="Show metrics for Prometheus", media_type=CONTENT_TYPE_LATEST)
     async def metrics(self, services: GivenServices) -> Response[bytes]:
         """Return all metrics; from other addresses than this machine's own an API key is needed."""
-        return Response(generate_latest(services.metrics), media_type=CONTENT_TYPE_LATEST)
+        # Litestar would add a second charset to a media type that it takes for a text
+        return Response(generate_latest(services.metrics), headers={"content-type": CONTENT_TYPE_LATEST})
