@@ -17,6 +17,7 @@ from postroad.app.administration import serve_administration
 from postroad.app.building import open_house
 from postroad.app.door import http_door
 from postroad.app.exchanging import CertificateUnusable, exchange
+from postroad.app.foreign import foreign_secrets
 from postroad.app.greeting import greet
 from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
@@ -89,6 +90,8 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
         async with _running(house, roles):
             if dev:
                 await greet(house)
+            if (trouble := await foreign_secrets(house)) is not None:
+                _log.error("master_key_changed", detail=trouble)
             _settle_memory()
             _log.info("started", roles=sorted(_at_work(house, roles)), node=house.node.name)
             await _told_to_stop()

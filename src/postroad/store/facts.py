@@ -1,9 +1,12 @@
 """What the engine says of itself."""
 
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
 from postroad.store import bulk, engines
+from postroad.store.schema import dkim_keys, webhooks
+from postroad.store.vault import SEALED_KEY_ID
 
 _MENDED = (3, 51, 3)
 """The first SQLite without the defect by which several writers of one write-ahead log can lose commits."""
@@ -18,6 +21,14 @@ def version(connection: Connection) -> str:
 def can_lose_commits(sqlite_version: str) -> bool:
     """Whether this SQLite has the write-ahead log's reset defect, which one writing process keeps clear of."""
     return tuple([int(part) for part in sqlite_version.split(".")[:3]]) < _MENDED
+
+
+def sealed_by_others(connection: Connection, key_id: bytes) -> int:
+    """Return how many secrets in use were sealed under another master key than the one with this identifier."""
+    named = func.substr(dkim_keys.c.sealed, *SEALED_KEY_ID), func.substr(webhooks.c.secrets, *SEALED_KEY_ID)
+    keys = select(func.count()).where(dkim_keys.c.state != "retired", named[0] != key_id)
+    hooks = select(func.count()).select_from(webhooks).where(named[1] != key_id)
+    return int(connection.scalar(keys) or 0) + int(connection.scalar(hooks) or 0)
 
 
 def clock_ahead(connection: Connection, clock: Instant) -> int:

@@ -26,6 +26,8 @@ NONCE_OCTETS: Final = 12
 _VERSION: Final = b"\x01"
 _ID_OCTETS: Final = 4
 _HEAD: Final = len(_VERSION) + _ID_OCTETS + NONCE_OCTETS
+SEALED_KEY_ID: Final = (len(_VERSION) + 1, _ID_OCTETS)
+"""Where the identifier of the master key stands in what is sealed: its first octet, counted from 1, and how many."""
 _RETRY_S: Final = 60
 
 
@@ -45,6 +47,11 @@ class Vault:
         self._master_key = master_key
         self._cipher = AESGCM(self.derive("vault"))
         self._id = hashlib.sha256(b"postroad master key id:" + master_key).digest()[:_ID_OCTETS]
+
+    @property
+    def key_id(self) -> bytes:
+        """What tells this master key from another, in all that was sealed under it."""
+        return self._id
 
     def derive(self, purpose: str, octets: int = KEY_OCTETS) -> bytes:
         """Return a key of its own for another use, such as signing return paths; always the same for one purpose."""

@@ -93,6 +93,20 @@ def test_the_doctor_examines_everything(told):
     assert [domain["name"] for domain in answer["domains"]] == ["a.example"]
 
 
+def test_the_doctor_tells_of_a_master_key_that_is_not_the_one_before(settings):
+    administer(settings, "domain.create", {"name": "a.example"})
+
+    def told(key: Secret | None) -> list[str]:
+        with_key = replace(settings, secrets=replace(settings.secrets, master_key=key))
+        findings = administer(with_key, "doctor", {})["findings"]
+        return [each["detail"] for each in findings if each["name"] == "master key"]
+
+    assert told(settings.secrets.master_key) == []
+    assert told(None) == []
+    (sentence,) = told(Secret(base64.b64encode(bytes(32)).decode()))
+    assert sentence.startswith("master key: 2 DKIM keys and webhook secrets were encrypted under another master key")
+
+
 def test_root_makes_no_files_in_the_directory_of_a_servers_user(settings, monkeypatch):
     settings.data.directory.mkdir(mode=0o750)
     if os.geteuid() == 0:

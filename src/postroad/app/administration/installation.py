@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from postroad.app.administration.operation import Answer, Nothing, Operation, operation, time_of
 from postroad.app.administration.sending_domains import told
+from postroad.app.foreign import foreign_secrets
 from postroad.config import split_endpoint
 from postroad.features.senders import Lookup
-from postroad.features.senders.doctor import Patient, examine
+from postroad.features.senders.doctor import Advice, Level, Patient, examine
 from postroad.model.clock import SECOND
+from postroad.model.errors import Unavailable
 from postroad.store import migrate as migrations
 from postroad.store.overview import overview
 
@@ -31,7 +33,8 @@ async def doctor(house: "House", given: Nothing) -> Answer:
     delivery = house.settings.delivery
     dns = Lookup(tuple([split_endpoint(text, 53) for text in delivery.resolvers]), timeout_s=delivery.dns_timeout_s)
     found = await examine(
-        Patient(settings=house.settings, database=house.database, clock=house.clock, dns=dns, senders=house.senders)
+        Patient(settings=house.settings, database=house.database, clock=house.clock, dns=dns, senders=house.senders),
+        await _master_key(house),
     )
     return {
         "findings": [
@@ -41,6 +44,15 @@ async def doctor(house: "House", given: Nothing) -> Answer:
         + _rules(house),
         "domains": [told(domain) for domain in found.domains],
     }
+
+
+async def _master_key(house: "House") -> list[Advice]:
+    """Return what is to be said of the master key: nothing where it fits, or where there is none."""
+    try:
+        trouble = await foreign_secrets(house)
+    except Unavailable:  # as is told of the database
+        trouble = None
+    return [] if trouble is None else [Advice("master key", Level.PROBLEM, trouble)]
 
 
 def _rules(house: "House") -> list[dict[str, str]]:
