@@ -18,7 +18,19 @@ from uvicorn.server import ServerState
 from postroad.http.door import Door, WholeRoute
 
 _KEEP_ALIVE_S = 75
+_HEAD_S = 30.0
+"""Time allowed for the head of a request to arrive, and for the first one to begin."""
+_HEAD_OCTETS = 64 * 1024
+"""The most that a head may have, beside what its first read brought."""
 _BACKLOG = 2048
+
+
+_SENTENCE = b"The head of the request is too large."
+_TOO_LARGE = b"%scontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (
+    STATUS_LINE[431],
+    len(_SENTENCE),
+    _SENTENCE,
+)
 
 
 class Protocol(HttpToolsProtocol):
@@ -36,6 +48,18 @@ class Protocol(HttpToolsProtocol):
         self._door = config.loaded_app if isinstance(config.loaded_app, Door) else None
         self._feeding = False
         self._held: tuple[RequestResponseCycle, WholeRoute] | None = None
+        self._heading = self._fresh = False
+        self._head, self._head_until = 0, 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own is so
+        """Give a client time to begin."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(_HEAD_S, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection's timer, however it ended."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and let a request whose body is not all there go the long way."""
@@ -45,6 +69,35 @@ class Protocol(HttpToolsProtocol):
         if self._held is not None:
             (cycle, _), self._held = self._held, None
             super()._start_asgi_task(cycle, self.app)
+        if self._heading and not self.transport.is_closing():
+            self._watch_head(len(data))
+
+    def _watch_head(self, octets: int) -> None:
+        """Hold a head that is still on its way to its size and its time; the parser has no limit for either."""
+        if self._fresh:  # what came with it may have been the end of the request before
+            self._fresh, self._head, self._head_until = False, 0, self.loop.time() + _HEAD_S
+        else:
+            self._head += octets
+        if self._head > _HEAD_OCTETS:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_at(self._head_until, self._end_head)
+
+    def _end_head(self) -> None:
+        """Close the connection of a client that is too slow, unless the request before is still being answered."""
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
+            self.timeout_keep_alive_handler()
+
+    def on_message_begin(self) -> None:
+        """Note that the head of a request begins."""
+        super().on_message_begin()
+        self._heading = self._fresh = True
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is complete."""
+        self._heading = False
+        super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Hold a request back, if it is one of those, until its body is there."""

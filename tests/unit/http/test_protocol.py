@@ -1,6 +1,7 @@
 """The short way of hot requests: the same answers as over ASGI, whatever way their octets come."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import json
@@ -286,3 +287,49 @@ async def test_an_answer_that_is_given_up_closes_its_connection(
     for task in street.server.server_state.tasks:
         task.cancel()
     assert await line.ended()
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_head_without_an_end_is_refused(street: Street, before: bytes) -> None:
+    line = await street.line()
+    await line.send(before + b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+    if before:
+        assert (await line.response())[0] == 200
+    with contextlib.suppress(ConnectionError):  # it is closed while this still writes
+        for _ in range(40):
+            await line.send(b"a" * 65_536)
+            await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            assert (await line.reader.read(12)) in (b"HTTP/1.1 431", b"")
+    assert street.house.app.in_flight == 0
+
+
+async def test_a_long_head_that_is_none_too_long_is_taken(street: Street) -> None:
+    line = await street.line()
+    await line.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+    await asyncio.sleep(0.01)
+    for _ in range(60):
+        await line.send(b"a" * 1024)
+    await line.send(b"\r\n\r\n")
+    assert (await line.response())[0] == 200
+
+
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost"])
+async def test_a_client_that_never_ends_its_head_is_let_go(
+    street: Street, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("postroad.http.protocol._HEAD_S", 0.05)
+    line = await street.line()
+    await line.send(begun)
+    assert await line.ended()
+
+
+async def test_a_body_may_take_longer_than_a_head(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroad.http.protocol._HEAD_S", 0.05)
+    line = await street.line()
+    octets = street.request(draft())
+    await line.send(octets[:-1])
+    await asyncio.sleep(0.2)
+    await line.send(octets[-1:])
+    assert (await line.response())[0] == 202
