@@ -167,7 +167,10 @@ class MessagesController(Controller):
         recipient: Annotated[str | None, QueryParameter(description="Address of a recipient.")] = None,
         sender: Annotated[str | None, QueryParameter(name="from", description="Address of the sender.")] = None,
         subject: Annotated[
-            str | None, QueryParameter(description="A part of the subject; a letter of ASCII stands for either case.")
+            str | None,
+            QueryParameter(
+                max_length=998, description="A part of the subject; a letter of ASCII stands for either case."
+            ),
         ] = None,
         tag: Annotated[str | None, QueryParameter(description="A tag.")] = None,
         stream: Annotated[str | None, QueryParameter(description="Name of the stream.")] = None,
