@@ -15,6 +15,8 @@ from postroad.config.setting import check_address, split_endpoint
 from postroad.config.tree import Settings
 
 _SMTP_PORT = 25
+_EXAMPLES = (".example.com", ".example.net", ".example.org")
+"""Set aside for documentation (RFC 2606 §3)."""
 
 
 def for_development(settings: Settings) -> Settings:
@@ -47,6 +49,7 @@ def check_production(settings: Settings) -> list[Problem]:
 
 def _unsafe(settings: Settings) -> Iterator[Problem]:
     yield from _identity(settings)
+    yield from _placeholders(settings)
     yield from _routes(settings)
     yield from _reach(settings)
     yield from _exchange(settings)
@@ -87,6 +90,20 @@ def _identity(settings: Settings) -> Iterator[Problem]:
             "http.public_url is not https, so that API keys and unsubscribe links would cross the network in the "
             "clear. Put a TLS proxy in front and give its https URL.",
         )
+
+
+def _placeholders(settings: Settings) -> Iterator[Problem]:
+    """Find names that still are those of the examples, where mail under them would reach strangers' servers."""
+    if settings.delivery.route is not RouteKind.MX or settings.delivery.mx_port != _SMTP_PORT:
+        return
+    given = {
+        "delivery.hostname": settings.delivery.hostname,
+        "return_path.domain": settings.return_path.domain,
+        "http.public_url": urlsplit(settings.http.public_url or "").hostname,
+    }
+    for setting, name in given.items():
+        if name is not None and f".{name.removesuffix('.').lower()}".endswith(_EXAMPLES):
+            yield Problem(setting, f"{setting} still has the name of the example, {name}. Put your own in its place.")
 
 
 def _routes(settings: Settings) -> Iterator[Problem]:

@@ -7,9 +7,9 @@ from postroad.config import LogFormat, RouteKind, Settings, load
 
 SAFE = f"""
 secrets.master_key = "{base64.b64encode(bytes(32)).decode()}"
-delivery.hostname = "mail.example.com"
-http.public_url = "https://mail.example.com"
-return_path.domain = "bounces.example.com"
+delivery.hostname = "mail.shop.test"
+http.public_url = "https://mail.shop.test"
+return_path.domain = "bounces.shop.test"
 """
 
 

@@ -39,7 +39,7 @@ def test_the_unit_leaves_the_machines_boot_identifier_to_be_seen():
     assert not re.search(r"^ProcSubset=pid", unit, re.MULTILINE)
 
 
-def test_the_settings_of_the_containers_are_safe(tmp_path):
+def test_the_settings_of_the_containers_are_safe_once_they_have_names_of_ones_own(tmp_path):
     text = (DEPLOY / "compose.yaml").read_text()
     given = dict(re.findall(r"^ +(POSTROAD_\w+): (.+)$", text, re.MULTILINE))
     secrets = {name for name in given if given[name].startswith("/run/secrets/")}
@@ -53,4 +53,7 @@ def test_the_settings_of_the_containers_are_safe(tmp_path):
     empty = tmp_path / "empty.toml"
     empty.touch()
     tmp_path.chmod(0o750)
-    assert check_production(load(empty, environment)) == []
+    names = ["delivery.hostname", "return_path.domain", "http.public_url"]
+    assert [problem.setting for problem in check_production(load(empty, environment))] == names
+    own = {name: value.replace("example.com", "shop.test") for name, value in environment.items()}
+    assert check_production(load(empty, own)) == []

@@ -16,9 +16,9 @@ def safe(tmp_path):
     return {
         "POSTROAD_DATA_DIRECTORY": str(directory),
         "POSTROAD_SECRETS_MASTER_KEY": KEY,
-        "POSTROAD_DELIVERY_HOSTNAME": "mail.example.com",
-        "POSTROAD_HTTP_PUBLIC_URL": "https://mail.example.com",
-        "POSTROAD_RETURN_PATH_DOMAIN": "bounces.example.com",
+        "POSTROAD_DELIVERY_HOSTNAME": "mail.shop.test",
+        "POSTROAD_HTTP_PUBLIC_URL": "https://mail.shop.test",
+        "POSTROAD_RETURN_PATH_DOMAIN": "bounces.shop.test",
     }
 
 
@@ -60,7 +60,7 @@ def test_a_certificate_and_its_key_go_together_and_can_be_read(unsafe, tmp_path)
         ({"return_path_domain": None}, "return_path.domain"),
         ({"return_path_domain": "bounces"}, "return_path.domain"),
         ({"http_public_url": None}, "http.public_url"),
-        ({"http_public_url": "http://mail.example.com"}, "http.public_url"),
+        ({"http_public_url": "http://mail.shop.test"}, "http.public_url"),
         ({"http_host": "0.0.0.0"}, "http.trusted_proxies"),
         ({"http_host": "mail.example.com"}, "http.trusted_proxies"),
         ({"delivery_route": "capture"}, "delivery.route"),
@@ -99,6 +99,18 @@ def test_an_unsafe_setting_is_named(unsafe, changes, setting):
 )
 def test_a_safe_variation_passes(unsafe, changes):
     assert unsafe(**changes) == []
+
+
+def test_names_of_the_examples_are_refused_where_mail_goes_out_under_them(unsafe):
+    given = {
+        "delivery_hostname": "Mail.Example.com.",
+        "return_path_domain": "bounces.example.org",
+        "http_public_url": "https://mail.example.net",
+    }
+    assert unsafe(**given) == ["delivery.hostname", "return_path.domain", "http.public_url"]
+    assert unsafe(delivery_hostname="mail.counterexample.com", return_path_domain="example.com.shop.test") == []
+    assert unsafe(**given, delivery_mx_port="2525") == []
+    assert unsafe(**given, delivery_route="relay", delivery_relay_url="smtp://relay.shop.test") == []
 
 
 def test_a_data_directory_that_everybody_may_enter_is_unsafe(unsafe, safe):
