@@ -27,7 +27,7 @@ from postroad.app.traffic import UnusableLimits
 from postroad.config import Settings, exposed
 from postroad.http.protocol import server_of
 from postroad.model.clock import to_rfc3339
-from postroad.model.errors import Refused
+from postroad.model.errors import Refused, Unavailable
 from postroad.store import served
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
@@ -228,6 +228,9 @@ async def _keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await loop()
+        except Unavailable as away:
+            _log.warning("role_waits", role=name, reason=away.code)
+            await asyncio.sleep(_RESTART_S)
         except Exception:  # noqa: BLE001 - a role's loop goes on
             _log.exception("role_failed", role=name)
             await asyncio.sleep(_RESTART_S)
