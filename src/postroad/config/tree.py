@@ -72,7 +72,7 @@ class Database(msgspec.Struct, frozen=True):
     url: Annotated[
         Secret | None,
         Say(
-            "Database as sqlite:///path or postgresql://user:password@host/name; "
+            "Database as sqlite:////path/from/the/root.db or postgresql://user:password@host/name; "
             "unset, the SQLite file postroad.db in the data directory.",
             check=check_database_url,
         ),
