@@ -78,6 +78,20 @@ async def test_the_queue_is_filtered_and_read_page_by_page(house: House, api: ht
     assert (await api.get(PATH, params={"after": "nowhere"})).status_code == 422
 
 
+async def test_a_domain_or_recipient_is_meant_however_it_is_written(house: House, api: httpx.AsyncClient) -> None:
+    (name,) = await send(api, "ann@bücher.example")
+    assert [row["id"] for row in await listed(api, domain="BÜCHER.example")] == [name]
+    assert (await api.get(f"{PATH}/counts", params={"by": "site", "domain": "Bücher.example"})).json()["data"]
+    for meant in ({"domain": "Bücher.example"}, {"to": "Ann <ann@bücher.example>"}):
+        assert (await change(api, "hold", **meant, dry_run=True))["matched"] == 1
+
+
+async def test_a_domain_or_recipient_that_is_none_is_refused(api: httpx.AsyncClient) -> None:
+    looked = await api.get(PATH, params={"domain": "a..example"})
+    held = [await api.post(f"{PATH}/hold", json=given) for given in ({"domain": "a b"}, {"to": "ann"})]
+    assert [answer.json()["errors"][0]["pointer"] for answer in (looked, *held)] == ["#/query/domain", "/domain", "/to"]
+
+
 async def test_another_projects_queue_is_not_seen_or_changed(house: House, api: httpx.AsyncClient) -> None:
     (name,) = await send(api, "ann@a.example")
     async with house.client(await house.another_project("other")) as stranger:

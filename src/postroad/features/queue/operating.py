@@ -16,6 +16,7 @@ from postroad.store import queue, queue_changes
 from postroad.store.database import Database
 from postroad.store.queue import LIVE, Filter, Group, Grouping, Page, Queued
 from postroad.store.queue_changes import ACTS_ON, Change, QueueAction
+from postroad.wire.address import AddressError, parse_address, parse_mailbox
 
 _BATCH: Final = 250
 _SAMPLE: Final = 10
@@ -68,12 +69,18 @@ class Queue:
         A page may have few entries, or none, and a next one all the same.
 
         Raises:
-            Refused: `after` is not where a page ended.
+            Refused: `after` is not where a page ended; the domain or the recipient is none.
         """
+        wanted = _spelt(wanted, "#/query")
         return await self._database.read(lambda c: queue.page(c, wanted, after=after, limit=limit))
 
     async def counted(self, wanted: Filter, by: Grouping) -> tuple[list[Group], bool]:
-        """Return how much waits by one thing it has in common, the most first, and whether all of it was counted."""
+        """Return how much waits by one thing it has in common, the most first, and whether all of it was counted.
+
+        Raises:
+            Refused: the domain or the recipient is none.
+        """
+        wanted = _spelt(wanted, "#/query")
         return await self._database.read(lambda c: queue.counts(c, wanted, by))
 
     async def show(self, delivery_id: DeliveryId, project_id: ProjectId | None = None) -> Queued:
@@ -102,9 +109,9 @@ class Queue:
 
         Raises:
             Refused: the action does nothing to any of the states asked for; the note is too long; `after` is not
-                where a call ended.
+                where a call ended; the domain or the recipient is none.
         """
-        wanted = self._applicable(action, wanted)
+        wanted = _spelt(self._applicable(action, wanted), "")
         if len(note) > _NOTE_CHARACTERS or "\0" in note:
             raise Refused.field("/note", f"A note has at most {_NOTE_CHARACTERS} characters.")
         operation = operation or self._mint("qop")
@@ -151,3 +158,21 @@ class Queue:
         if not left:
             raise Refused.field("/states", f"{action.capitalize()} concerns what is {' or '.join(states)}.")
         return replace(wanted, states=left)
+
+
+def _spelt(wanted: Filter, under: str) -> Filter:
+    """Return a filter with domain and recipient in the one spelling that is stored; a misspelt one finds nothing.
+
+    Raises:
+        Refused: one of them is none; the pointer begins with `under`.
+    """
+    domain, recipient, pointer = wanted.domain, wanted.recipient, "domain"
+    try:
+        if domain is not None:
+            domain = parse_mailbox(f"x@{domain}").domain
+        pointer = "to"
+        if recipient is not None:
+            recipient = parse_address(recipient).mailbox.address
+    except AddressError as error:
+        raise Refused.field(f"{under}/{pointer}", str(error)) from error
+    return replace(wanted, domain=domain, recipient=recipient)
