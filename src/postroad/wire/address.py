@@ -20,12 +20,12 @@ MAILBOX_OCTETS: Final = 254  # RFC 5321 §4.5.3.1.3: a path of 256 less its angl
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_COMMON = re.compile(rf"({_ATEXT}++(?:\.{_ATEXT}++)*+)@({_LABEL}(?:\.{_LABEL})*)")
-_DOT_ATOM = re.compile(rf"{_ATEXT}++(?:\.{_ATEXT}++)*+")
+_COMMON = re.compile(rf"({_ATEXT}++(?>(?:\.{_ATEXT}++)*))@({_LABEL}(?:\.{_LABEL})*)")
+_DOT_ATOM = re.compile(rf"{_ATEXT}++(?>(?:\.{_ATEXT}++)*)")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\[ -~])*+)"@', re.DOTALL)
+_QUOTED_LOCAL = re.compile(r'"((?>(?:[^"\\]|\\[ -~])*))"@', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_QUOTED_NAME = re.compile(r'"((?>(?:[^"\\]|\\.)*))"', re.DOTALL)
 _NEEDS_QUOTES_IN_NAME = frozenset('()<>[]:;@\\,"')
 
 

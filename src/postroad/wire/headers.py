@@ -25,7 +25,7 @@ LINE_LIMIT: Final = 998  # RFC 5322 §2.1.1: must not be longer
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _PLAIN_TEXT = re.compile(r"[\t -~]*")
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
-_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*+")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++(?>(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++)*)")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,450}@[!-;=?A-~]{1,450}>")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")
 _WORD_END = re.compile(r"[^\t ][\t ]")

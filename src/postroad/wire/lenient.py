@@ -21,7 +21,9 @@ from postroad.wire.charsets import decode
 
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 _MEDIA = re.compile(r"([!-.0-:<-~]{1,100})/([!-.0-:<-~]{1,100})")
-_PARAMETER = re.compile(r';\s*([!-:<>-~]{1,60}?)\s*=\s*(?:"((?:[^"\\]|\\.){0,2000}+)"?|([^\s;"]{0,2000}+))', re.DOTALL)
+_PARAMETER = re.compile(
+    r';\s*([!-:<>-~]{1,60}?)\s*=\s*(?:"((?>(?:[^"\\]|\\.){0,2000}))"?|([^\s;"]{0,2000}+))', re.DOTALL
+)
 _ENCODED = re.compile(r"=\?([!->@-~]{1,40})\?([bBqQ])\?([^?\s]{0,4000})\?=([ \t]+(?==\?))?")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ESCAPED = re.compile(rb"=([0-9A-Fa-f]{2})")

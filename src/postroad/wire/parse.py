@@ -29,9 +29,9 @@ _INTERNAL: Final = b"x-postroad-"
 
 _COLON: Final = 0x3A
 
-_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*+)\r\n")
+_FIELD = re.compile(rb"([!-9;-~]{1,998})[ \t]*:([^\r\n]*(?>(?:\r\n[ \t][^\r\n]*)*))\r\n")
 # A name in raw mail comes in more shapes than we write ourselves; only what stands outside quotes can mislead.
-_NAME_ONLY = re.compile(r'(?:[^"\\<>,;:()@]|"(?:[^"\\]|\\.)*+")*+')
+_NAME_ONLY = re.compile(r'(?>(?:[^"\\<>,;:()@]|"(?>(?:[^"\\]|\\.)*)")*)')
 
 
 class RawMailError(ValueError):

@@ -17,7 +17,7 @@ Marks = dict[str, list[int]]
 
 _SENTENCE: Final = 50
 _ENDS: Final = frozenset(".;!?")
-_TOKEN: Final = re.compile(r"(?<![\w.-])[\w-]++(?:\.[\w-]++){2,}+|[^\W_]+|[.;!?](?=\s|$)")
+_TOKEN: Final = re.compile(r"(?<![\w.-])[\w-]++(?>(?:\.[\w-]++){2,})|[^\W_]+|[.;!?](?=\s|$)")
 """A name of three labels or more, such as a server's, is one word, since its labels say nothing; a sentence's end."""
 _HOST: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 HOST: Final = "address"

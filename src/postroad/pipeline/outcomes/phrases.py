@@ -38,7 +38,7 @@ _HOST: Final = re.compile(r"\baddress[ :=]{0,3}[\[(]?[0-9]{1,3}\.[0-9]{1,3}\.")
 _QUERY: Final = re.compile(r"\?[^\s?=]*+=\S*+")
 """What a link asks its page: of words there, nobody knows what they stand for."""
 _LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>()\[\]\"']*+")
-_OWN_NAME: Final = re.compile(r"(?:[\w-]++\.){2,}+[a-z][\w-]*+:? ")
+_OWN_NAME: Final = re.compile(r"(?>(?:[\w-]++\.){2,})[a-z][\w-]*+:? ")
 """The name of the server, with which many a reply begins, and which may be `spam-filter` for all that it says."""
 _ACCENTED: Final = re.compile("[\u00df-\u024f]")
 _LETTERS: Final = {
@@ -51,7 +51,7 @@ _LETTERS: Final = {
     "\u0153": "oe",
 }
 """Latin letters that no decomposition leads back to a plain one."""
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'=@]{0,64}+@[\w-]*+(?:\.[\w-]++)*+")
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'=@]{0,64}+@[\w-]*+(?>(?:\.[\w-]++)*)")
 """An address within a word. It gives nothing back, so that it takes time linear to the text."""
 
 

@@ -9,7 +9,7 @@ from postroad.wire.smtp.replies import Reply
 from postroad.wire.smtp.server_events import MailAsked
 
 _VERB: Final = re.compile(r"([A-Za-z]{4,12})(?: (.*))?", re.ASCII | re.DOTALL)
-_ROUTE: Final = re.compile(r"(FROM|TO):<((?:[^\"<>]|\"(?:[^\"\\]|\\.)*+\")*+)>((?: [^ ]+)*+) *", re.IGNORECASE)
+_ROUTE: Final = re.compile(r"(FROM|TO):<((?>(?:[^\"<>]|\"(?>(?:[^\"\\]|\\.)*)\")*))>((?>(?: [^ ]+)*)) *", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?", re.ASCII)
 _HELLO: Final = re.compile(r"[^\x00-\x20\x7f-\x9f]{1,255} *")
 
