@@ -4,6 +4,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -60,6 +61,7 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
             "keep a copy in a safe place, and name its file in secrets.master_key_file.",
         )
     yield from _directory(settings)
+    yield from _owner(settings.data.directory)
     yield from exposed(settings)
 
 
@@ -183,6 +185,16 @@ def _directory(settings: Settings) -> Iterator[Problem]:
     elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
         yield Problem(
             "data.directory", f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
+        )
+
+
+def _owner(directory: Path) -> Iterator[Problem]:
+    """Keep root from leaving files in a service's directory that the service cannot read."""
+    if directory.is_dir() and os.geteuid() == 0 != directory.stat().st_uid:
+        yield Problem(
+            "data.directory",
+            f"{directory} belongs to another user, and this is root: the files it makes there would be closed to that "
+            "user. Run Postroad as the user who owns the directory.",
         )
 
 

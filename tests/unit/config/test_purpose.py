@@ -118,6 +118,15 @@ def test_a_data_directory_that_everybody_may_enter_is_unsafe(unsafe, safe):
     assert unsafe() == ["data.directory"]
 
 
+def test_root_does_not_serve_from_the_directory_of_another_user(unsafe, safe, monkeypatch):
+    directory = Path(safe["POSTROAD_DATA_DIRECTORY"])
+    if os.geteuid() == 0:
+        assert unsafe() == []
+        os.chown(directory, 65534, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert unsafe() == ["data.directory"]
+
+
 def test_a_data_directory_that_is_a_file_is_told(unsafe, tmp_path):
     (tmp_path / "file").touch()
     assert unsafe(data_directory=str(tmp_path / "file")) == ["data.directory"]
