@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import obstore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -130,3 +131,36 @@ async def test_a_blob_that_is_claimed_is_young_again(either: Blobs, folder: Path
     assert await either.claim(name) == 3
     assert not await either.delete(name, unused_for_s=3600)
     assert await either.claim("ab" * 32) is None
+
+
+async def test_an_object_that_is_young_is_not_written_again_when_it_is_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Blobs("memory:///")
+    name = await store.put(b"new")
+    written: list[bytes] = []
+    monkeypatch.setattr(store, "put", written.append)
+    assert (await store.claim(name), written) == (3, [])
+
+
+async def test_an_object_that_is_old_is_written_again_when_it_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Blobs("memory:///")
+    name = await store.put(b"old")
+    monkeypatch.setattr("postroad.store.blobs._YOUNG_S", -1.0)
+    before = (await obstore.head_async(store._store, f"{name[:2]}/{name[2:4]}/{name}"))["last_modified"]
+    assert await store.claim(name) == 3
+    after = (await obstore.head_async(store._store, f"{name[:2]}/{name[2:4]}/{name}"))["last_modified"]
+    assert after > before
+
+
+async def test_a_blob_that_cannot_be_asked_for_is_not_called_missing(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await blobs.put(b"here")
+
+    async def away(*_: object) -> None:
+        raise OSError("the disk is away")
+
+    monkeypatch.setattr("obstore.head_async", away)
+    with pytest.raises(Unavailable):
+        await blobs.claim(name)

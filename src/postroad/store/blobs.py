@@ -16,6 +16,9 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from postroad.model.errors import Refused, Unavailable
 
+_YOUNG_S = 900.0
+"""A blob of this age is made young when it is claimed; none younger than four times that is ever removed."""
+
 
 class BlobMissing(Exception):  # noqa: N818 - named for what it is
     """A row names a blob that the store does not have."""
@@ -84,19 +87,28 @@ class Blobs:
             return None
 
     async def claim(self, sha256: str) -> int | None:
-        """Return a blob's octets, or None when there is none; one that is there is as young as if it were put now.
+        """Return a blob's octets, or None when there is none; one that is there is young afterwards.
 
         Whoever is about to name it in a row does this first, so that it is not removed meanwhile.
+
+        Raises:
+            Unavailable: the store cannot be asked now.
         """
-        found = await self.size(sha256)
-        if found is not None and self._folder is not None:
-            try:
-                await asyncio.to_thread(os.utime, self._folder / _path(sha256))
-            except FileNotFoundError:
-                return None
-        elif found is not None:
+        try:
+            found = await obstore.head_async(self._store, _path(sha256))
+            if (datetime.now(UTC) - found["last_modified"]).total_seconds() > _YOUNG_S:
+                await self._renew(sha256)
+        except (NotFoundError, FileNotFoundError, BlobMissing):
+            return None
+        except (BaseError, OSError) as error:
+            raise Unavailable("store_unavailable", "Attachments cannot be read now.", retry_after_s=5) from error
+        return int(found["size"])
+
+    async def _renew(self, sha256: str) -> None:
+        if self._folder is not None:
+            await asyncio.to_thread(os.utime, self._folder / _path(sha256))
+        else:
             await self.put(await self.get(sha256))  # an object's age cannot be changed otherwise
-        return found
 
     async def delete(self, sha256: str, *, unused_for_s: float) -> bool:
         """Remove a blob that nobody has put for so long, and tell whether it is gone now.
