@@ -1,5 +1,6 @@
 """The server itself: run it, migrate its database, see how it is."""
 
+import os
 import platform
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +59,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     settings = settings_of(config)
     # Beside `postroad dev` most of this is as it should be, until somebody serves.
-    before = "Before `postroad serve`: " if (settings.data.directory / "dev.key").exists() else ""
+    before = "Before `postroad serve`: " if os.path.exists(settings.data.directory / "dev.key") else ""  # noqa: PTH110 - False where it may not be looked at
     settings_found: list[Operation] = [
         {"name": problem.setting, "state": "warning", "detail": f"{before}{problem.sentence}"}
         for problem in check_production(settings)

@@ -4,7 +4,6 @@ import ipaddress
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -61,7 +60,6 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
             "keep a copy in a safe place, and name its file in secrets.master_key_file.",
         )
     yield from _directory(settings)
-    yield from _owner(settings.data.directory)
     yield from exposed(settings)
 
 
@@ -175,22 +173,26 @@ def _exchange(settings: Settings) -> Iterator[Problem]:
 
 def _directory(settings: Settings) -> Iterator[Problem]:
     directory = settings.data.directory
-    if directory.exists() and not directory.is_dir():
+    try:
+        found = directory.stat()
+    except FileNotFoundError:
+        return  # it is made at the start
+    except OSError as error:
+        remedy = "Choose another in data.directory, or let the user that runs Postroad into it."
+        yield Problem("data.directory", f"{directory} cannot be used: {error.strerror}. {remedy}")
+        return
+    if not stat.S_ISDIR(found.st_mode):
         yield Problem("data.directory", f"{directory} is a file. Name a folder in data.directory.")
-    elif directory.is_dir() and stat.S_IMODE(directory.stat().st_mode) & 0o007:
+    elif stat.S_IMODE(found.st_mode) & 0o007:
         yield Problem(
             "data.directory",
             f"Everybody on this machine can enter {directory}, which holds mail and keys. Run: chmod 0750 {directory}",
         )
-    elif directory.exists() and not os.access(directory, os.W_OK | os.X_OK):
+    elif not os.access(directory, os.W_OK | os.X_OK):
         yield Problem(
             "data.directory", f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
         )
-
-
-def _owner(directory: Path) -> Iterator[Problem]:
-    """Keep root from leaving files in a service's directory that the service cannot read."""
-    if directory.is_dir() and os.geteuid() == 0 != directory.stat().st_uid:
+    if stat.S_ISDIR(found.st_mode) and os.geteuid() == 0 != found.st_uid:
         yield Problem(
             "data.directory",
             f"{directory} belongs to another user, and this is root: the files it makes there would be closed to that "

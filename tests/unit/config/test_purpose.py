@@ -127,6 +127,20 @@ def test_root_does_not_serve_from_the_directory_of_another_user(unsafe, safe, mo
     assert unsafe() == ["data.directory"]
 
 
+def test_a_data_directory_that_cannot_be_looked_at_is_told(safe, tmp_path, monkeypatch):
+    def closed(path: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "empty.toml").touch()
+    settings = load(tmp_path / "empty.toml", safe)
+    monkeypatch.setattr(Path, "stat", closed)
+    (problem,) = check_production(settings)
+    assert problem.sentence == (
+        f"{safe['POSTROAD_DATA_DIRECTORY']} cannot be used: Permission denied. Choose another in data.directory, or "
+        "let the user that runs Postroad into it."
+    )
+
+
 def test_a_data_directory_that_is_a_file_is_told(unsafe, tmp_path):
     (tmp_path / "file").touch()
     assert unsafe(data_directory=str(tmp_path / "file")) == ["data.directory"]
