@@ -6,6 +6,7 @@ operation has in common (problems, headers, keys) is put in here, once.
 `python -m postroad.http.openapi` prints what is committed as `docs/reference/openapi.json`.
 """
 
+import inspect
 import sys
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -185,7 +186,7 @@ def _without_none(field: FieldDefinition) -> Any:
 
 def _operation(each: _Operation, by_type: Json) -> Json:
     resource = next((part for part in each.path.split("/") if part not in ("", "v1")), "server")
-    description = (each.handler.fn.__doc__ or "").strip()
+    description = inspect.cleandoc(each.handler.fn.__doc__ or "")  # as Python 3.13 leaves it by itself
     operation: Json = {
         "operationId": f"{resource}_{each.handler.fn.__name__}",
         "tags": sorted(each.handler.resolve_tags() or ()),
