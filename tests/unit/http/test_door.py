@@ -312,6 +312,12 @@ async def test_the_reference_stands_on_its_own(house: House) -> None:
     assert served == json.loads(json.dumps(documentation()))
 
 
+def test_no_description_keeps_the_indentation_of_the_code() -> None:
+    said = [each["description"] for path in documentation()["paths"].values() for each in path.values()]
+    assert any("\n\n" in each for each in said)
+    assert [each for each in said if "\n  " in each] == []
+
+
 def test_the_committed_document_is_the_one_that_is_served() -> None:
     committed = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text())
     assert committed == json.loads(json.dumps(documentation())), "run: make docs"
