@@ -36,6 +36,8 @@ OfCause = Annotated[
 OfProject = Annotated[
     str | None, typer.Option("--project", metavar="NAME", help="Only this project; otherwise all.", show_default=False)
 ]
+_ADDRESS = ("address", "email", "email address", "email_address", "recipient")
+"""What the column of addresses may be called, in lists of others too."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a spreadsheet recognises a formula (OWASP, CSV injection)."""
 
@@ -144,7 +146,7 @@ def remove_file(
     as_json: AsJson = False,
 ) -> None:
     """Allow the addresses of a file to be mailed again, in batches."""
-    entries = _entries(octets(file).decode("utf-8-sig", errors="replace"))
+    entries = _entries(_text(file))
     done = {"matched": 0, "removed": 0, "kept": 0}
     for batch in _in_batches(entries, as_json=as_json, word="Removing"):
         addresses = [str(entry.get("address", "")) for entry in batch]
@@ -164,7 +166,7 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Add the suppressions of a file, in batches."""
-    entries = _entries(octets(file).decode("utf-8-sig", errors="replace"))
+    entries = _entries(_text(file))
     done: dict[str, int] = {"added": 0, "present": 0, "refused": 0}
     refused: list[object] = []
     for batch in _in_batches(entries, as_json=as_json):
@@ -218,18 +220,41 @@ def _inert(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def _text(file: Path) -> str:
+    read = octets(file)
+    try:
+        return read.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = read.count(b"\n", 0, error.start) + 1
+        raise UsageFlawError(f"Line {line} of {file} is not UTF-8.") from error
+
+
 def _entries(text: str) -> list[Operation]:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return []
     if lines[0].lstrip().startswith("{"):
         return list(_json_lines(lines))
-    head = next(csv.reader(lines[:1]))
-    if "address" not in head:
-        return [{"address": _bare(line.strip())} for line in lines]
+    delimiter = next((mark for mark in ",;\t" if mark in lines[0]), ",")
+    names = [name.strip().lower() for name in next(csv.reader(lines[:1], delimiter=delimiter))]
+    column = next((names.index(name) for name in _ADDRESS if name in names), None)
+    if column is not None:
+        names[column] = "address"
+        return _rows(text, names, delimiter)
+    if len(names) > 1:
+        raise UsageFlawError("The list has no column called address or email.")
+    return [{"address": _bare(line.strip())} for line in lines]
+
+
+def _rows(text: str, names: list[str], delimiter: str) -> list[Operation]:
+    """Return the rows behind the heading; a quote that is never closed would swallow rows, so it is refused."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        found = [row for row in reader if any(cell.strip() for cell in row)][1:]
+    except csv.Error as error:
+        raise UsageFlawError(f"Line {reader.line_num} of the list is not CSV: {error}.") from error
     return [
-        {name: _bare(value) for name, value in row.items() if name and value}
-        for row in csv.DictReader(io.StringIO(text), restkey="", restval="")
+        {name: _bare(value.strip()) for name, value in zip(names, row, strict=False) if name and value} for row in found
     ]
 
 

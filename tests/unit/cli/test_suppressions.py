@@ -53,6 +53,35 @@ def test_an_import_takes_what_an_export_wrote(postroad, server, tmp_path, text):
     assert ended.json == {"added": 1, "present": 1, "refused": 0, "errors": []}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Email,Note\na@x.example,gone\n",
+        "note;Recipient\ngone;a@x.example\n",
+        "NOTE\tEmail Address\ngone\ta@x.example\n",
+    ],
+)
+def test_an_import_takes_the_lists_of_others(postroad, server, tmp_path, text):
+    (tmp_path / "list").write_text(text)
+    postroad("suppression", "import", "list")
+    assert server.asked[0][1]["entries"] == [{"address": "a@x.example", "note": "gone"}]
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [
+        (b"address\na@x.example\nb\xe9@x.example\n", "Line 3 of list is not UTF-8"),
+        (b'address,note\na@x.example,"open\nb@x.example,\n', "is not CSV"),
+        (b"a@x.example,gone\nb@x.example,gone\n", "no column called address or email"),
+    ],
+)
+def test_a_list_that_would_be_taken_in_wrong_is_refused(postroad, server, tmp_path, octets, said):
+    (tmp_path / "list").write_bytes(octets)
+    ended = postroad("suppression", "import", "list")
+    assert (ended.code, server.asked) == (2, [])
+    assert said in ended.err
+
+
 def test_an_import_takes_one_address_a_line(postroad, server, tmp_path):
     (tmp_path / "list").write_text("a@x.example\n\n b@x.example \n")
     postroad("suppression", "import", "list")
