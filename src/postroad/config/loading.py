@@ -193,7 +193,9 @@ def _items(entry: Entry, given: _Given) -> list[object]:
     if isinstance(given.value, list):
         return given.value
     if not isinstance(given.value, str) or not given.text:
-        raise _Flaw(f"must be {entry.expected}, not {_show(entry, given.value)}.")
+        single = isinstance(given.value, str | int) and not entry.is_table and not entry.is_secret
+        remedy = f" Write one as [{json.dumps(given.value)}]." if single else ""
+        raise _Flaw(f"must be {entry.expected}, not {_show(entry, given.value)}.{remedy}")
     if entry.is_table:
         try:
             items = json.loads(given.value)

@@ -153,7 +153,7 @@ def test_every_flaw_is_told_at_once_with_its_place(written):
         ("http.port = true", "http.port must be a whole number from 0 to 65_535, not True."),
         ("http.port_file = '/x'", "there is no setting http.port_file"),
         ("http.public_url = 'mail.example.com'", "http.public_url must be a URL such as"),
-        ("http.trusted_proxies = '10.0.0.0/8'", "must be a list of items, each text"),
+        ("http.trusted_proxies = '10.0.0.0/8'", "each text, not '10.0.0.0/8'. Write one as [\"10.0.0.0/8\"]."),
         ("http.trusted_proxies = ['10.0.0.1/8']", "http.trusted_proxies must hold IP addresses or ranges"),
         ("delivery.route = 'pigeon'", "must be one of mx, relay, capture, not 'pigeon'."),
         ("delivery.hostname = 'a b'", "delivery.hostname must be a host name"),
