@@ -3,7 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from postroad.config import RouteKind, Secret, Settings, SettingsError, entries, load, shown, value_at
+from postroad.config import (
+    SEARCHED,
+    RouteKind,
+    Secret,
+    Settings,
+    SettingsError,
+    entries,
+    load,
+    loading,
+    shown,
+    value_at,
+)
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -46,6 +57,8 @@ def test_a_working_directory_that_is_closed_to_the_user_has_no_file(monkeypatch)
 
 
 def test_that_the_folder_for_the_whole_machine_is_closed_is_told(monkeypatch):
+    monkeypatch.setattr(loading, "SEARCHED", SEARCHED)
+
     def closed(path: Path, encoding: str = "") -> bool:
         raise PermissionError(13, "Permission denied", str(path))
 
