@@ -13,6 +13,8 @@ from doors import House
 from postroad.http.api import events as feed
 from postroad.http.api.events import _follow
 from postroad.model.ids import event_id
+from postroad.model.project import Caller
+from postroad.store import events
 
 DRAFT = {"from": "app@shop.example", "to": "ann@example.org", "subject": "Hi", "text": "Hello."}
 
@@ -54,6 +56,10 @@ async def test_a_cursor_or_type_that_is_none_is_refused(house: House, query: str
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
+async def caller_of(house: House) -> Caller:
+    return await house.keys.authenticate(house.secret, "127.0.0.1")
+
+
 async def next_event(stream: AsyncIterator[bytes]) -> dict[str, Any]:
     """Return the next event of a stream of server-sent events, with its identifier."""
     while True:
@@ -65,7 +71,7 @@ async def next_event(stream: AsyncIterator[bytes]) -> dict[str, Any]:
 
 async def test_a_stream_tells_what_happens_while_it_is_followed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "LOOK_S", 60.0)  # only a wake-up can be in time
-    stream = _follow(house.services, house.project.id, 0, [])
+    stream = _follow(house.services, await caller_of(house), 0, [])
     assert (await anext(stream)).startswith(b": ")
     waiting = asyncio.create_task(next_event(stream))
     await asyncio.sleep(0.05)
@@ -83,7 +89,7 @@ async def test_a_silent_stream_says_that_it_is_alive_and_ends_when_the_server_st
 ) -> None:
     monkeypatch.setattr(feed, "LOOK_S", 0.01)
     monkeypatch.setattr(feed, "HEARTBEAT_S", 0.02)
-    stream = _follow(house.services, house.project.id, 0, [])
+    stream = _follow(house.services, await caller_of(house), 0, [])
     await anext(stream)
     assert (await asyncio.wait_for(anext(stream), 5)).startswith(b": ")
     house.services.readiness.stopping.set()
@@ -103,6 +109,21 @@ async def test_a_stream_goes_on_behind_the_event_it_is_told(house: House, how: s
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_stream_ends_with_its_key(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "KEY_S", 0.0)
+    monkeypatch.setattr(feed, "LOOK_S", 0.01)
+    caller = await caller_of(house)
+    last = await house.services.database.read(lambda c: events.last_seq(c, house.project.id))
+    stream = _follow(house.services, caller, last, [])
+    await anext(stream)
+    waiting = asyncio.create_task(anext(stream, None))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await house.keys.revoke(house.project.id, caller.key.id, actor="test")
+    assert await asyncio.wait_for(waiting, 10) is None
+    assert house.services.readiness.streams == 0
 
 
 async def test_streams_are_bounded(house: House) -> None:

@@ -147,6 +147,11 @@ class Keys:
         """
         return _found(await self._database.read(lambda c: store.one(c, project_id, key_id)))
 
+    async def holds(self, key: ApiKey) -> bool:
+        """Whether a key that was let in is alive still, as the store has it now; for what goes on for long."""
+        found = await self._database.read(lambda c: store.one(c, key.project_id, key.id))
+        return found is not None and _alive(found, self._clock.now())
+
     async def revoke(self, project_id: ProjectId, key_id: KeyId, *, actor: str) -> ApiKey:
         """End a key: at once on this node, within five seconds on all others.
 

@@ -14,13 +14,16 @@ from postroad.http.services import Services
 from postroad.http.shapes import EventPage, show_event
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.event import EventType
-from postroad.model.ids import ProjectId, event_id, event_seq
+from postroad.model.ids import event_id, event_seq
+from postroad.model.project import Caller
 from postroad.store import events
 
 HEARTBEAT_S = 15.0
 """How often a silent stream says that it is alive."""
 LOOK_S = 1.0
 """How long a stream waits for a wake-up: other nodes' commits do not ring here."""
+KEY_S = 3.0
+"""How often it is asked whether the key of a stream is alive still: a revoked one is dead within five seconds."""
 MOST_STREAMS = 256
 """Streams at the same time; each holds a connection."""
 _PAGE = 500
@@ -78,21 +81,25 @@ class EventsController(Controller):
         if state.streams >= MOST_STREAMS:
             raise Unavailable("overloaded", "Too many streams are open; read the feed instead.", retry_after_s=30)
         return Stream(
-            _follow(services, caller.project.id, seq, wanted),
+            _follow(services, caller, seq, wanted),
             media_type="text/event-stream",
             headers={"x-accel-buffering": "no"},
         )
 
 
-async def _follow(services: Services, project: ProjectId, seq: int, types: list[str]) -> AsyncIterator[bytes]:
-    """Yield events as they are committed, and a comment when nothing happens for long."""
-    signal, state = services.event_signal, services.readiness
+async def _follow(services: Services, caller: Caller, seq: int, types: list[str]) -> AsyncIterator[bytes]:
+    """Yield events as they are committed, and a comment when nothing happens for long, while the key is alive."""
+    signal, state, project = services.event_signal, services.readiness, caller.project.id
     loop = asyncio.get_running_loop()
     state.streams += 1
     try:
         yield b": here\nretry: 2000\n\n"
-        spoken = loop.time()
+        spoken = asked = loop.time()
         while not state.stopping.is_set():
+            if loop.time() - asked >= KEY_S:
+                if not await services.keys.holds(caller.key):
+                    return
+                asked = loop.time()
             heard, place = signal.beat, seq
             found = await services.database.read(
                 lambda c, place=place: events.feed(c, project, after=place, limit=_PAGE, types=types)  # type: ignore[misc]
