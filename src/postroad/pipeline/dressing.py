@@ -8,7 +8,7 @@ import msgspec
 from postroad.model.composition import ComposeJob, Recipe, SigningKey
 from postroad.model.delivery import Lease
 from postroad.model.ids import ProjectId
-from postroad.model.message import Content, decode_content
+from postroad.model.message import Content, Mode, decode_content
 from postroad.model.stream import Stream
 from postroad.store.blobs import Blobs
 from postroad.wire import verp
@@ -23,6 +23,8 @@ class Outfit:
     """Domain of the envelope sender; None: bounces go to the sender's own address."""
     require_tls: bool = False
     """Whether its mail may only be handed over under verified TLS."""
+    speaks: bool = True
+    """Whether the project may send from it at all; its mail of tests never leaves, and may."""
 
 
 class Outfitter(Protocol):
@@ -59,6 +61,8 @@ class Dressed(msgspec.Struct, frozen=True):
     recipe: Recipe
     require_tls: bool
     """Whether the sending domain or the stream asks for verified TLS; the message may ask for it too."""
+    speaks: bool = True
+    """Whether it may be sent; else its domain was taken away since it was accepted."""
 
 
 class Dresser:
@@ -92,7 +96,8 @@ class Dresser:
         headers = self._list_headers(lease, stream) if stream.unsubscribe else ()
         recipe = Recipe(tuple([key.id for key in outfit.keys]), headers)
         job = await self.job(lease, recipe, outfit.return_path_domain)
-        return Dressed(lease, stream, job, outfit.keys, recipe, stream.require_tls or outfit.require_tls)
+        speaks = outfit.speaks or lease.mode is Mode.TEST
+        return Dressed(lease, stream, job, outfit.keys, recipe, stream.require_tls or outfit.require_tls, speaks)
 
     async def stream(self, lease: Lease) -> Stream:
         """Return the stream of a delivery."""

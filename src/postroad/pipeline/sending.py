@@ -46,6 +46,7 @@ _encoder = msgspec.json.Encoder()
 _BATCH = 256
 _PLATE = 16
 """Jobs that go to a composing process together."""
+_SPEECHLESS = "The sending domain was deleted after this was accepted. Add it again and verify it, or cancel this."
 _DOT_MARGIN = 30 * SECOND
 """A lease that lapses sooner than this is not enough to send a final dot under; of a short lease, a quarter."""
 
@@ -227,7 +228,10 @@ class Sending:
             self._errands.start(self._settle(lease, verdict))
             return None
         try:
-            return await self._dresser.dress(lease)
+            dressed = await self._dresser.dress(lease)
+            if dressed.speaks:
+                return dressed
+            attempt = self._not_begun(Trouble.POISON, _SPEECHLESS)
         except BlobMissing:
             attempt = self._not_begun(Trouble.POISON, "A file of this message is missing from the blob store.")
         except Unavailable as error:

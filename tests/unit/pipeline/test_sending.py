@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from leases import make_lease
 from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
 from postroad.model.clock import DAY, HOUR, MINUTE, SECOND, after
 from postroad.model.composition import SigningKey
@@ -327,6 +328,21 @@ async def test_a_missing_file_holds_the_message_and_no_other(post):
         await post.until(good, "delivered")
         await post.until(bad, "held")
     assert "missing" in post.rows("SELECT document FROM attempts WHERE outcome = 'held'")[0][0].decode()
+
+
+async def test_mail_of_a_domain_that_was_taken_away_is_held(post):
+    post.senders.found = Outfit((), None, speaks=False)
+    async with post.working():
+        (delivery,) = post.post("ann@x.test")
+        await post.until(delivery, "held")
+    assert post.postman.carried == []
+    assert "was deleted" in post.rows("SELECT document FROM attempts WHERE outcome = 'held'")[0][0].decode()
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_mail_of_tests_needs_no_domain(post, mode):
+    post.senders.found = Outfit((), None, speaks=False)
+    assert (await post.dresser().dress(make_lease(mode=mode))).speaks is (mode is Mode.TEST)
 
 
 async def test_a_bug_in_one_delivery_leaves_the_others_alone(post):

@@ -135,6 +135,15 @@ async def test_bounces_come_back_to_the_domain_s_own_host_once_dns_shows_it(
     assert (await senders.outfit(project.id, "shop.test")).return_path_domain == "bounce.shop.test"
 
 
+async def test_mail_that_waits_may_not_go_out_from_a_domain_that_was_deleted(
+    senders: Senders, project: Project, paper: PaperDns
+) -> None:
+    await _verified(senders, paper, project)
+    assert (await senders.outfit(project.id, "shop.test")).speaks
+    await senders.delete(project.id, "shop.test", actor="cli")
+    assert not (await senders.outfit(project.id, "shop.test")).speaks
+
+
 async def test_only_verified_domains_send_in_production(senders: Senders, project: Project, paper: PaperDns) -> None:
     live = _caller(project, Mode.LIVE)
     with pytest.raises(Refused) as refused:
@@ -262,6 +271,7 @@ async def test_in_development_keys_sign_before_dns_shows_them(
     senders = Senders(database=database, clock=clock, mint=mints, vault=VAULT, dns=paper, settings=settings)
     await senders.check(_caller(project, Mode.LIVE), "anything.test")
     assert await senders.outfit(project.id, "anything.test") == await senders.outfit(project.id, "else.test")
+    assert (await senders.outfit(project.id, "anything.test")).speaks
     await senders.create(project.id, "shop.test", actor="cli")
     assert len(await senders.signing_keys(project.id, "shop.test")) == 2
 

@@ -311,7 +311,7 @@ class Senders:
         domains = await self._database.read(lambda c: store.named(c, project_id, self_and_parents(name)))
         domain = speaker(domains, name)
         if domain is None:
-            return _Speaker(None, Outfit((), self._house.return_path))
+            return _Speaker(None, Outfit((), self._house.return_path, speaks=not self._require_verified))
         keys = await self._database.read(lambda c: store.keys_of(c, [domain.id]))
         private = tuple([opened(key, self._vault) for key in signing(keys, proven_only=self._require_verified)])
         return _Speaker(

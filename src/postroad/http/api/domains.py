@@ -96,7 +96,7 @@ class DomainsController(Controller):
 
     @delete("/{domain_id:str}", opt=FULL, status_code=204, summary="Delete a sending domain")
     async def delete(self, domain_id: FromPath[str], services: GivenServices, caller: GivenCaller) -> None:
-        """Take a domain away; in production, mail from it is refused from now on."""
+        """Take a domain away; in production, mail from it is refused from now on, and what waits is held."""
         await services.domains.delete(caller.project.id, domain_id, actor=caller.key.id)
 
     @post("/{domain_id:str}/check", opt=FULL, status_code=200, summary="Look the records up now")
