@@ -12,6 +12,11 @@ _MENDED = (3, 51, 3)
 """The first SQLite without the defect by which several writers of one write-ahead log can lose commits."""
 
 
+def answers(connection: Connection) -> None:
+    """Ask the store the least that there is to ask."""
+    bulk.run(connection, "SELECT 1")
+
+
 def version(connection: Connection) -> str:
     """Return the version of the engine, such as `3.40.1` or `15.14`."""
     statement = "SELECT sqlite_version()" if connection.dialect.name == "sqlite" else "SHOW server_version"

@@ -3,11 +3,11 @@
 import msgspec
 from litestar import Controller, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy.engine import Connection
 
 from postroad.http.auth import LOCAL, PUBLIC, GivenServices
 from postroad.model.clock import SECOND
 from postroad.model.errors import Unavailable
+from postroad.store import facts
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -17,11 +17,6 @@ class Health(msgspec.Struct, frozen=True):
     reasons: list[str] = []
     clock_ahead_s: float | msgspec.UnsetType = msgspec.UNSET
     """How far the clock was moved ahead; only where it was."""
-
-
-def _answers(connection: Connection) -> None:
-    """Ask the store the least that there is to ask."""
-    connection.exec_driver_sql("SELECT 1")
 
 
 class MetaController(Controller):
@@ -45,7 +40,7 @@ class MetaController(Controller):
         if not state.ready:
             wrong.append("The server is starting.")
         try:
-            await services.database.read(_answers)
+            await services.database.read(facts.answers)
             services.gate()
         except Unavailable as refusal:
             wrong.append(refusal.detail)
