@@ -1,6 +1,5 @@
 """The server itself: run it, migrate its database, see how it is."""
 
-import os
 import platform
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,7 +58,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     settings = settings_of(config)
     # Beside `postroad dev` most of this is as it should be, until somebody serves.
-    before = "Before `postroad serve`: " if os.path.exists(settings.data.directory / "dev.key") else ""  # noqa: PTH110 - False where it may not be looked at
+    before = "Before `postroad serve`: " if _is_development(settings) else ""
     settings_found: list[Operation] = [
         {"name": problem.setting, "state": "warning", "detail": f"{before}{problem.sentence}"}
         for problem in check_production(settings)
@@ -74,6 +73,14 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
         tell_records(rows(answer, "domains"))
     if any(finding.get("state") == "problem" for finding in findings):
         raise typer.Exit(1)
+
+
+def _is_development(settings: "Settings") -> bool:
+    """Whether the data directory is one of `postroad dev`; one that may not be looked at is not."""
+    try:
+        return (settings.data.directory / "dev.key").exists()
+    except PermissionError:
+        return False
 
 
 def version(as_json: AsJson = False) -> None:

@@ -51,9 +51,9 @@ class Protocol(HttpToolsProtocol):
         self._heading = self._fresh = False
         self._head, self._head_until = 0, 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own is so
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a client time to begin."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", transport))  # a stream's is one
         self.timeout_keep_alive_task = self.loop.call_later(_HEAD_S, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -86,7 +86,8 @@ class Protocol(HttpToolsProtocol):
 
     def _end_head(self) -> None:
         """Close the connection of a client that is too slow, unless the request before is still being answered."""
-        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]  # None at first
+        before = cast("RequestResponseCycle | None", self.cycle)  # None until the first request
+        if before is None or before.response_complete:
             self.timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
