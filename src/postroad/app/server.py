@@ -266,7 +266,7 @@ async def _http(house: House) -> AsyncIterator[None]:
     settings = house.settings.http
     listener = listen(settings.host, settings.port, "POSTROAD_HTTP")
     house.http_port = listener.getsockname()[1]
-    server = server_of(http_door(house), drain_s=_HTTP_DRAIN_S)
+    server = server_of(http_door(house), settings, drain_s=_HTTP_DRAIN_S)
     await server.startup(sockets=[listener])
     task = asyncio.create_task(server.main_loop())
     try:

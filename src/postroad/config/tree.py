@@ -106,6 +106,13 @@ class Http(msgspec.Struct, frozen=True):
     max_requests: Annotated[
         int, Say("Requests served at the same time; further ones are answered 503.", 1, 100_000)
     ] = 1024
+    head_octets: Annotated[
+        int, Say("Largest head of a request, without what came in the first read of it.", KIB, 16 * MIB)
+    ] = 64 * KIB
+    head_s: Annotated[
+        float,
+        Say("Time in which the head of a request must arrive, and a new connection's first one begin.", 0.01, HOUR),
+    ] = 30
     trusted_proxies: Annotated[
         tuple[str, ...],
         Say(

@@ -6,6 +6,7 @@ been read, what waits for `100 Continue`, and what was sent behind another reque
 """
 
 import asyncio
+from functools import partial
 from typing import cast
 
 import uvicorn
@@ -15,13 +16,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from postroad.config.tree import Http
 from postroad.http.door import Door, WholeRoute
 
 _KEEP_ALIVE_S = 75
-_HEAD_S = 30.0
-"""Time allowed for the head of a request to arrive, and for the first one to begin."""
-_HEAD_OCTETS = 64 * 1024
-"""The most that a head may have, beside what its first read brought."""
 _BACKLOG = 2048
 
 
@@ -42,19 +40,22 @@ class Protocol(HttpToolsProtocol):
         server_state: ServerState,
         app_state: dict[str, object],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        settings: Http,
     ) -> None:
-        """Take what uvicorn gives to each connection."""
+        """Take what uvicorn gives to each connection, and the settings."""
         super().__init__(config, server_state, app_state, _loop)
         self._door = config.loaded_app if isinstance(config.loaded_app, Door) else None
         self._feeding = False
         self._held: tuple[RequestResponseCycle, WholeRoute] | None = None
         self._heading = self._fresh = False
+        self._settings = settings
         self._head, self._head_until = 0, 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a client time to begin."""
         super().connection_made(cast("asyncio.Transport", transport))  # a stream's is one
-        self.timeout_keep_alive_task = self.loop.call_later(_HEAD_S, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = self.loop.call_later(self._settings.head_s, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection's timer, however it ended."""
@@ -75,10 +76,10 @@ class Protocol(HttpToolsProtocol):
     def _watch_head(self, octets: int) -> None:
         """Hold a head that is still on its way to its size and its time; the parser has no limit for either."""
         if self._fresh:  # what came with it may have been the end of the request before
-            self._fresh, self._head, self._head_until = False, 0, self.loop.time() + _HEAD_S
+            self._fresh, self._head, self._head_until = False, 0, self.loop.time() + self._settings.head_s
         else:
             self._head += octets
-        if self._head > _HEAD_OCTETS:
+        if self._head > self._settings.head_octets:
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         else:
@@ -151,11 +152,12 @@ def _nothing() -> None:
     """Be told of a response, and do nothing."""
 
 
-def server_of(door: Door, *, drain_s: int | None = None) -> uvicorn.Server:
+def server_of(door: Door, settings: Http, *, drain_s: int | None = None) -> uvicorn.Server:
     """Return a server of the door, which runs on the loop that starts it; stopping, it waits so long for answers."""
+    protocol = cast("type[asyncio.Protocol]", partial(Protocol, settings=settings))  # it is only called
     config = uvicorn.Config(
         door,
-        http=Protocol,
+        http=protocol,
         loop="none",
         lifespan="off",
         log_config=None,

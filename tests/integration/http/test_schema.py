@@ -51,7 +51,7 @@ def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def base_url(house: House) -> Iterator[str]:
     """The server's address; it runs on a thread of its own."""
-    server = server_of(house.app)
+    server = server_of(house.app, Http())
     server.config.port = 0
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

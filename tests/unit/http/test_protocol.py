@@ -15,10 +15,12 @@ import pytest_asyncio
 import uvicorn
 
 from doors import House
+from postroad.config.tree import Http
 from postroad.http.door import Door
 from postroad.http.protocol import server_of
 
 DRAFT = {"from": "a@sender.example", "to": "bob@example.com", "subject": "Hi", "text": "Hello"}
+HASTY = Http(head_s=0.05)
 ONE, BATCH = "/v1/messages", "/v1/messages/batch"
 VARYING = {b"date", b"x-request-id", b"ratelimit"}
 
@@ -71,10 +73,16 @@ class Street:
         return b"\r\n".join(head) + b"\r\n\r\n" + body
 
 
+@pytest.fixture
+def http() -> Http:
+    """The settings of the street's server."""
+    return Http()
+
+
 @pytest_asyncio.fixture
-async def street(house: House) -> AsyncIterator[Street]:
+async def street(house: House, http: Http) -> AsyncIterator[Street]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = server_of(house.app, drain_s=5)
+    server = server_of(house.app, http, drain_s=5)
     await server.startup(sockets=[listener])
     running = asyncio.create_task(server.main_loop())
     await asyncio.sleep(0)
@@ -315,18 +323,16 @@ async def test_a_long_head_that_is_none_too_long_is_taken(street: Street) -> Non
     assert (await line.response())[0] == 200
 
 
+@pytest.mark.parametrize("http", [HASTY])
 @pytest.mark.parametrize("begun", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost"])
-async def test_a_client_that_never_ends_its_head_is_let_go(
-    street: Street, monkeypatch: pytest.MonkeyPatch, begun: bytes
-) -> None:
-    monkeypatch.setattr("postroad.http.protocol._HEAD_S", 0.05)
+async def test_a_client_that_never_ends_its_head_is_let_go(street: Street, begun: bytes) -> None:
     line = await street.line()
     await line.send(begun)
     assert await line.ended()
 
 
-async def test_a_body_may_take_longer_than_a_head(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("postroad.http.protocol._HEAD_S", 0.05)
+@pytest.mark.parametrize("http", [HASTY])
+async def test_a_body_may_take_longer_than_a_head(street: Street) -> None:
     line = await street.line()
     octets = street.request(draft())
     await line.send(octets[:-1])
