@@ -97,9 +97,10 @@ class Protocol(HttpToolsProtocol):
         self._heading = self._fresh = True
 
     def on_headers_complete(self) -> None:
-        """Note that the head is complete."""
+        """Note that the head is complete; what may follow a body in chunks is no header (RFC 9110 §6.5.1)."""
         self._heading = False
         super().on_headers_complete()
+        self.headers = []
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Hold a request back, if it is one of those, until its body is there."""
@@ -158,6 +159,7 @@ def server_of(door: Door, settings: Http, *, drain_s: int | None = None) -> uvic
     config = uvicorn.Config(
         door,
         http=protocol,
+        ws="none",
         loop="none",
         lifespan="off",
         log_config=None,

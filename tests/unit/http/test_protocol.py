@@ -188,6 +188,20 @@ async def test_a_chunked_body_goes_the_short_way_when_it_is_there(street: Street
     assert ways == ["short"]
 
 
+@pytest.mark.parametrize("cut", [None, -1])
+async def test_what_follows_the_chunks_is_no_header(street: Street, cut: int | None) -> None:
+    body, key = draft(), f"Authorization: Bearer {street.house.secret}".encode()
+    octets = street.request(
+        b"%x\r\n%s\r\n0\r\n%s\r\n\r\n" % (len(body), body, key), b"Transfer-Encoding: chunked", secret="none"
+    ).replace(b"Authorization: Bearer none\r\n", b"")
+    line = await street.line()
+    await line.send(octets[:cut])
+    if cut is not None:
+        await asyncio.sleep(0.05)
+        await line.send(octets[cut:])
+    assert (await line.response())[0] == 401
+
+
 async def test_who_waits_for_100_gets_it(street: Street, ways: list[str]) -> None:
     body = draft()
     line = await street.line()
