@@ -107,7 +107,12 @@ class Http(msgspec.Struct, frozen=True):
         int, Say("Requests served at the same time; further ones are answered 503.", 1, 100_000)
     ] = 1024
     head_octets: Annotated[
-        int, Say("Largest head of a request, without what came in the first read of it.", KIB, 16 * MIB)
+        int,
+        Say(
+            "Octets of a request's head, or of what follows the chunks of its body, that may come before its end.",
+            KIB,
+            16 * MIB,
+        ),
     ] = 64 * KIB
     head_s: Annotated[
         float,

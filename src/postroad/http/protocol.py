@@ -17,12 +17,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from postroad.config.tree import Http
+from postroad.http.body import READ_TIMEOUT_S
 from postroad.http.door import Door, WholeRoute
 
 _KEEP_ALIVE_S = 75
 _BACKLOG = 2048
-
-
 _SENTENCE = b"The head of the request is too large."
 _TOO_LARGE = b"%scontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (
     STATUS_LINE[431],
@@ -48,14 +47,19 @@ class Protocol(HttpToolsProtocol):
         self._door = config.loaded_app if isinstance(config.loaded_app, Door) else None
         self._feeding = False
         self._held: tuple[RequestResponseCycle, WholeRoute] | None = None
-        self._heading = self._fresh = False
         self._settings = settings
-        self._head, self._head_until = 0, 0.0
+        self._in_body = False
+        self._got_on = False
+        """Whether the latest read ended a head or a request, or brought a piece of a body."""
+        self._unended = 0
+        """Octets of the reads since then."""
+        self._until: float | None = None
+        """When a client that is not being answered is let go, by the loop's clock."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give a client time to begin."""
         super().connection_made(cast("asyncio.Transport", transport))  # a stream's is one
-        self.timeout_keep_alive_task = self.loop.call_later(self._settings.head_s, self.timeout_keep_alive_handler)
+        self._allow_time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection's timer, however it ended."""
@@ -64,43 +68,47 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, and let a request whose body is not all there go the long way."""
-        self._feeding = True
+        self._feeding, self._got_on = True, False
         super().data_received(data)
         self._feeding = False
         if self._held is not None:
             (cycle, _), self._held = self._held, None
             super()._start_asgi_task(cycle, self.app)
-        if self._heading and not self.transport.is_closing():
-            self._watch_head(len(data))
+        self._unended = 0 if self._got_on else self._unended + len(data)
+        if not self.transport.is_closing():
+            self._hold_to_limits()
 
-    def _watch_head(self, octets: int) -> None:
-        """Hold a head that is still on its way to its size and its time; the parser has no limit for either."""
-        if self._fresh:  # what came with it may have been the end of the request before
-            self._fresh, self._head, self._head_until = False, 0, self.loop.time() + self._settings.head_s
-        else:
-            self._head += octets
-        if self._head > self._settings.head_octets:
-            self.transport.write(_TOO_LARGE)
+    def _hold_to_limits(self) -> None:
+        """Hold a client to a size for all that is no body, and to a time as long as nobody is at work for it.
+
+        The parser has no limits of its own. Bodies have theirs where they are read.
+        """
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None until the first request
+        answered = cycle is None or cycle.response_complete
+        if self._unended > self._settings.head_octets:
+            if answered and not self._in_body:
+                self.transport.write(_TOO_LARGE)
             self.transport.close()
-        else:
-            self.timeout_keep_alive_task = self.loop.call_at(self._head_until, self._end_head)
+        elif answered:
+            self._allow_time()
 
-    def _end_head(self) -> None:
-        """Close the connection of a client that is too slow, unless the request before is still being answered."""
-        before = cast("RequestResponseCycle | None", self.cycle)  # None until the first request
-        if before is None or before.response_complete:
-            self.timeout_keep_alive_handler()
-
-    def on_message_begin(self) -> None:
-        """Note that the head of a request begins."""
-        super().on_message_begin()
-        self._heading = self._fresh = True
+    def _allow_time(self) -> None:
+        """Let the client go when neither a head nor the rest of a request that was answered already ends in time."""
+        if self._until is None:
+            self._until = self.loop.time() + (READ_TIMEOUT_S if self._in_body else self._settings.head_s)
+        self.timeout_keep_alive_task = self.loop.call_at(self._until, self.timeout_keep_alive_handler)
 
     def on_headers_complete(self) -> None:
         """Note that the head is complete; what may follow a body in chunks is no header (RFC 9110 §6.5.1)."""
-        self._heading = False
+        self._got_on = self._in_body = True
+        self._until = None
         super().on_headers_complete()
         self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._got_on = True
+        super().on_body(body)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Hold a request back, if it is one of those, until its body is there."""
@@ -113,6 +121,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Answer a request that is whole."""
+        self._got_on, self._in_body = True, False
+        self._until = None
         super().on_message_complete()
         if self._held is None or self._held[0] is not self.cycle:
             return

@@ -16,6 +16,7 @@ import uvicorn
 
 from doors import House
 from postroad.config.tree import Http
+from postroad.http import protocol
 from postroad.http.door import Door
 from postroad.http.protocol import server_of
 
@@ -327,6 +328,53 @@ async def test_a_head_without_an_end_is_refused(street: Street, before: bytes) -
     assert street.house.app.in_flight == 0
 
 
+@pytest.mark.parametrize("field", [b"X: ", b"X: y\r\n" * 10_000])
+async def test_what_follows_the_chunks_without_an_end_is_refused(street: Street, field: bytes) -> None:
+    line = await street.line()
+    await line.send(street.request(b"", b"Transfer-Encoding: chunked") + b"0\r\n")
+    with contextlib.suppress(ConnectionError):  # it is closed while this still writes
+        for _ in range(200):
+            await line.send(field + b"a" * 65_536 if field.endswith(b" ") else field)
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            while await line.reader.read(65_536):
+                pass
+        while street.server.server_state.connections:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("http", [HASTY])
+async def test_empty_lines_behind_a_request_are_no_reason_to_stay(street: Street) -> None:
+    line = await street.line()
+    await line.send(street.request(draft()))
+    assert (await line.response())[0] == 202
+    await line.send(b"\r\n")
+    assert await line.ended()
+
+
+async def test_the_rest_of_a_request_that_was_answered_has_its_time_too(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "READ_TIMEOUT_S", 0.05)
+    line = await street.line()
+    octets = street.request(draft(), secret="pr_live_unknown")
+    await line.send(octets[:-9])
+    assert (await line.response())[0] == 401
+    await line.send(octets[-9:-4])
+    assert await line.ended()
+
+
+async def test_after_the_rest_of_a_request_that_was_answered_comes_the_next(street: Street) -> None:
+    line = await street.line()
+    octets = street.request(draft(), secret="pr_live_unknown")
+    await line.send(octets[:-9])
+    assert (await line.response())[0] == 401
+    await line.send(octets[-9:-4])
+    await asyncio.sleep(0.01)
+    await line.send(octets[-4:] + street.request(draft()))
+    assert (await line.response())[0] == 202
+
+
 async def test_a_long_head_that_is_none_too_long_is_taken(street: Street) -> None:
     line = await street.line()
     await line.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
@@ -338,7 +386,7 @@ async def test_a_long_head_that_is_none_too_long_is_taken(street: Street) -> Non
 
 
 @pytest.mark.parametrize("http", [HASTY])
-@pytest.mark.parametrize("begun", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost"])
+@pytest.mark.parametrize("begun", [b"", b"\r\n", b"G", b"GET /healthz HTTP/1.1\r\nHost"])
 async def test_a_client_that_never_ends_its_head_is_let_go(street: Street, begun: bytes) -> None:
     line = await street.line()
     await line.send(begun)
