@@ -77,28 +77,25 @@ def check_host_name(text: str) -> str | None:
 
 def check_address(text: str) -> str | None:
     """Check an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return "must be an IP address such as 192.0.2.1 or 2001:db8::1"
-    return None
+    return _flaw(ipaddress.ip_address, text, "must be an IP address such as 192.0.2.1 or 2001:db8::1")
 
 
 def check_ipv4(text: str) -> str | None:
     """Check an IPv4 address."""
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return "must be an IPv4 address such as 192.0.2.1"
-    return None
+    return _flaw(ipaddress.IPv4Address, text, "must be an IPv4 address such as 192.0.2.1")
 
 
 def check_ipv6(text: str) -> str | None:
     """Check an IPv6 address."""
+    return _flaw(ipaddress.IPv6Address, text, "must be an IPv6 address such as 2001:db8::1")
+
+
+def _flaw(read: Callable[[str], object], text: str, sentence: str) -> str | None:
+    """Return `sentence` where `read` cannot make anything of a text."""
     try:
-        ipaddress.IPv6Address(text)
+        read(text)
     except ValueError:
-        return "must be an IPv6 address such as 2001:db8::1"
+        return sentence
     return None
 
 
@@ -111,11 +108,7 @@ def check_mailbox(text: str) -> str | None:
 
 def check_network(text: str) -> str | None:
     """Check an IP address or a range of them."""
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return "must hold IP addresses or ranges such as 10.0.0.0/8 or 2001:db8::/32"
-    return None
+    return _flaw(ipaddress.ip_network, text, "must hold IP addresses or ranges such as 10.0.0.0/8 or 2001:db8::/32")
 
 
 def check_web_url(text: str) -> str | None:
@@ -177,11 +170,8 @@ def check_admin_key(text: str) -> str | None:
 
 def check_endpoint(text: str) -> str | None:
     """Check an IP address with an optional port, such as `127.0.0.1:5353` or `[::1]:53`."""
-    try:
-        split_endpoint(text, 53)
-    except ValueError:
-        return "must hold IP addresses with an optional port, such as 127.0.0.1:5353 or [::1]:53"
-    return None
+    sentence = "must hold IP addresses with an optional port, such as 127.0.0.1:5353 or [::1]:53"
+    return _flaw(lambda given: split_endpoint(given, 53), text, sentence)
 
 
 def split_endpoint(text: str, port: int) -> tuple[str, int]:
