@@ -103,8 +103,12 @@ async def _live(settings: Settings, *, dev: bool, roles: frozenset[str]) -> None
 
 def _at_work(house: House, roles: frozenset[str]) -> frozenset[str]:
     """Return the roles that have something to do here."""
-    idle = {"smtp"} if not house.dev else set()
-    return roles - (idle if house.settings.exchange.enabled else idle | {"exchange"})
+    idle = set[str]()
+    if not house.dev:
+        idle.add("smtp")
+    if not house.settings.exchange.enabled:
+        idle.add("exchange")
+    return roles - idle
 
 
 def _settle_memory() -> None:

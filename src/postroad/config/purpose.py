@@ -4,6 +4,7 @@ import ipaddress
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -15,6 +16,7 @@ from postroad.config.setting import check_address, split_endpoint
 from postroad.config.tree import Settings
 
 _SMTP_PORT = 25
+_ROOT = 0
 _EXAMPLES = (".example.com", ".example.net", ".example.org")
 """Set aside for documentation (RFC 2606 §3)."""
 
@@ -59,7 +61,7 @@ def _unsafe(settings: Settings) -> Iterator[Problem]:
             "There is no master key, so that DKIM keys cannot be encrypted. Make one with `openssl rand -base64 32`, "
             "keep a copy in a safe place, and name its file in secrets.master_key_file.",
         )
-    yield from _directory(settings)
+    yield from (Problem("data.directory", sentence) for sentence in _directory(settings.data.directory))
     yield from exposed(settings)
 
 
@@ -171,32 +173,27 @@ def _exchange(settings: Settings) -> Iterator[Problem]:
             yield Problem(name, f"{file} cannot be read. Let the user that runs Postroad read it.")
 
 
-def _directory(settings: Settings) -> Iterator[Problem]:
-    directory = settings.data.directory
+def _directory(directory: Path) -> Iterator[str]:
+    """Return what is wrong with the data directory, where there is one already."""
     try:
         found = directory.stat()
     except FileNotFoundError:
         return  # it is made at the start
     except OSError as error:
         remedy = "Choose another in data.directory, or let the user that runs Postroad into it."
-        yield Problem("data.directory", f"{directory} cannot be used: {error.strerror}. {remedy}")
+        yield f"{directory} cannot be used: {error.strerror}. {remedy}"
         return
     if not stat.S_ISDIR(found.st_mode):
-        yield Problem("data.directory", f"{directory} is a file. Name a folder in data.directory.")
-    elif stat.S_IMODE(found.st_mode) & 0o007:
-        yield Problem(
-            "data.directory",
-            f"Everybody on this machine can enter {directory}, which holds mail and keys. Run: chmod 0750 {directory}",
-        )
+        yield f"{directory} is a file. Name a folder in data.directory."
+        return
+    if stat.S_IMODE(found.st_mode) & 0o007:
+        yield f"Everybody on this machine can enter {directory}, which holds mail and keys. Run: chmod 0750 {directory}"
     elif not os.access(directory, os.W_OK | os.X_OK):
-        yield Problem(
-            "data.directory", f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
-        )
-    if stat.S_ISDIR(found.st_mode) and os.geteuid() == 0 != found.st_uid:
-        yield Problem(
-            "data.directory",
+        yield f"{directory} cannot be written. Give it to the user that runs Postroad with chown."
+    if os.geteuid() == _ROOT and found.st_uid != _ROOT:
+        yield (
             f"{directory} belongs to another user, and this is root: the files it makes there would be closed to that "
-            "user. Run Postroad as the user who owns the directory.",
+            "user. Run Postroad as the user who owns the directory."
         )
 
 
