@@ -12,6 +12,7 @@ from peers.dns import txt
 from postroad.app.administration import administer
 from postroad.app.administration.operations import OPERATIONS
 from postroad.config import RouteKind, RouteRule, Secret
+from postroad.config.paths import NamedRelay, Pool, Source
 from postroad.model.clock import Instant
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import ProjectId, event_id
@@ -122,6 +123,7 @@ def test_a_directory_that_cannot_be_made_is_told_with_the_remedy(settings, tmp_p
     (tmp_path / "file").touch()
     nowhere = replace(settings, data=replace(settings.data, directory=tmp_path / "file" / "data"))
     refusal = refused(administer, nowhere, "project.list", {})
+    assert refusal.code == "cannot_open"
     assert refusal.detail == (
         f"{tmp_path}/file/data cannot be used: Not a directory. Run the command as the user who runs the server, or "
         "name another directory in data.directory."
@@ -465,6 +467,24 @@ def test_a_project_that_a_route_names_already_can_be_made(settings):
     assert administer(routed, "project.create", {"name": "shop"})["name"] == "shop"
 
 
+def test_a_project_that_the_file_of_limits_names_already_can_be_made(settings, tmp_path, capsys):
+    file = tmp_path / "limits.toml"
+    file.write_text("[project.shop.default]\nconnections = 2\n")
+    limited = replace(settings, shaping=replace(settings.shaping, file=file))
+    assert administer(limited, "project.create", {"name": "shop"})["name"] == "shop"
+    assert "[project.shop] names a project that does not exist" in capsys.readouterr().err
+    administer(limited, "project.list", {})
+    assert capsys.readouterr().err == ""
+
+
+def test_ways_that_serve_would_refuse_keep_no_command_from_its_work(settings):
+    delivery = replace(settings.delivery, pool="none", route=RouteKind.RELAY)
+    lost = replace(settings, delivery=delivery, pools=(Pool(),), relays=(NamedRelay(),))
+    assert administer(lost, "project.list", {}) == {"data": []}
+    nameless = replace(settings, sources=(Source(ipv4="192.0.2.1"),))
+    assert "sources has an item whose name is ''" in refused(administer, nameless, "project.list", {}).detail
+
+
 def test_a_file_that_holds_no_master_key_is_told(settings, tmp_path):
     keyless = replace(settings, secrets=replace(settings.secrets, master_key=None))
     (tmp_path / "data").mkdir()
@@ -472,13 +492,6 @@ def test_a_file_that_holds_no_master_key_is_told(settings, tmp_path):
     refusal = refused(administer, keyless, "project.list", {})
     assert refusal.code == "cannot_open"
     assert "does not hold a master key" in refusal.detail
-
-
-def test_a_directory_that_cannot_be_used_is_told(settings, tmp_path):
-    (tmp_path / "file").touch()
-    elsewhere = replace(settings, data=replace(settings.data, directory=tmp_path / "file" / "data"))
-    refusal = refused(administer, elsewhere, "project.list", {})
-    assert (refusal.code, "Not a directory" in refusal.detail) == ("cannot_open", True)
 
 
 def test_a_database_that_cannot_be_reached_is_told_without_its_password(settings):

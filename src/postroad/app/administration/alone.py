@@ -14,14 +14,18 @@ from postroad.app.administration.operations import Operation, Prepared, find
 from postroad.app.building import open_house
 from postroad.app.house import House
 from postroad.app.node import DirectoryTaken
+from postroad.app.routes import UnknownPath
+from postroad.app.traffic import UnusableLimits
 from postroad.config import LogLevel, RouteKind, Settings, for_development
 from postroad.model.errors import Refused
 from postroad.store.engines import AlreadyOpen
 from postroad.store.migrate import SchemaNewer
 from postroad.store.vault import MasterKeyError
 
+_log = structlog.get_logger("postroad.administration")
 _DEBUG: Final = 10
 _WARNING: Final = 30
+_ROOT: Final = 0
 _REMEDY: Final = "Run the command as the user who runs the server, or name another directory in data.directory."
 
 
@@ -70,21 +74,28 @@ async def _carry_out(
 
 
 async def _open(settings: Settings, *, development: bool) -> House:
-    """Open the house without what only sending needs: routes are not followed here, and may name a project to come."""
-    still = replace(
-        settings, delivery=replace(settings.delivery, route=RouteKind.CAPTURE, routes=(), compose_workers=0)
-    )
+    """Open the house without the ways that mail takes: none is sent here, and they may name a project to come too."""
+    delivery = replace(settings.delivery, route=RouteKind.CAPTURE, routes=(), pool=None, compose_workers=0)
     try:
-        house = await open_house(still, dev=development)
+        house = await _with_limits(replace(settings, delivery=delivery, pools=(), relays=()), development=development)
     except (DirectoryTaken, AlreadyOpen) as problem:
         raise Taken(str(problem)) from None
-    except (SchemaNewer, MasterKeyError) as problem:
+    except (SchemaNewer, MasterKeyError, UnknownPath) as problem:
         raise Refused("cannot_open", str(problem)) from None
     except OSError as problem:
         where = problem.filename or settings.data.directory
         raise Refused("cannot_open", f"{where} cannot be used: {problem.strerror}. {_REMEDY}") from None
     house.settings = settings
     return house
+
+
+async def _with_limits(settings: Settings, *, development: bool) -> House:
+    """Open the house; without the file of limits where it cannot be used, as when it names a project to come."""
+    try:
+        return await open_house(settings, dev=development)
+    except UnusableLimits as problem:
+        _log.warning("limits_left_out", reason=str(problem))
+        return await open_house(replace(settings, shaping=replace(settings.shaping, file=None)), dev=development)
 
 
 def _check_owner(directory: Path) -> None:
@@ -96,8 +107,8 @@ def _check_owner(directory: Path) -> None:
     try:
         owner = directory.stat().st_uid
     except OSError:
-        return
-    if os.geteuid() == 0 != owner:
+        return  # what is wrong with it shows when it is opened
+    if os.geteuid() == _ROOT and owner != _ROOT:
         raise Refused("forbidden", f"{directory} belongs to {_name(owner)}. Run the command as that user.")
 
 
