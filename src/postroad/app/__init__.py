@@ -21,6 +21,13 @@ def unusable_paths(settings: Settings) -> str | None:
     return routes.unusable_paths(settings)
 
 
+def unusable_limits(settings: Settings) -> str | None:
+    """Return what is wrong with the user's file of limits; see `traffic.unusable_limits`."""
+    from postroad.app import traffic
+
+    return traffic.unusable_limits(settings)
+
+
 def administer(settings: Settings, operation: str, arguments: dict[str, object]) -> dict[str, object]:
     """Carry out one operation of the command line; see `administration.administer`."""
     from postroad.app import administration

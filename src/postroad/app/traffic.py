@@ -43,17 +43,31 @@ def shaping_of(settings: Settings, projects: Mapping[str, str], clock: Clock, no
     )
 
 
+def unusable_limits(settings: Settings) -> str | None:
+    """Return what is wrong with the user's file of limits as far as it shows without the store, or None."""
+    try:
+        _read_all(settings)
+    except UnusableLimits as problem:
+        return str(problem)
+    return None
+
+
 def book_of(settings: Settings, projects: Mapping[str, str]) -> Book:
     """Return all limits; see `shaping_of`."""
+    book = _read_all(settings)
+    return Book(book.floor, book.all, _identified(settings.shaping.file, book.projects, projects), book.pools)
+
+
+def _read_all(settings: Settings) -> Book:
+    """Return all limits, those of projects by the names that the file gives."""
     files = [(_SHIPPED, shipped())]
     path = settings.shaping.file
     if path is not None:
         files.append((str(path), _read(path)))
     try:
-        book = read_book(files, _floor(settings))
+        return read_book(files, _floor(settings))
     except FlawedLimitsError as flawed:
         raise UnusableLimits(f"shaping.file cannot be used:\n{flawed}") from flawed
-    return Book(book.floor, book.all, _identified(path, book.projects, projects), book.pools)
 
 
 def _warm_ups(settings: Settings) -> dict[str, WarmUp]:

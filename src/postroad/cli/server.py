@@ -107,7 +107,7 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @config_app.command("check")
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Say what keeps `postroad serve` from starting with these settings."""
-    from postroad.app import unusable_paths
+    from postroad.app import unusable_limits, unusable_paths
     from postroad.config import check_production
 
     settings = settings_of(config)
@@ -115,6 +115,8 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     routes_told = any(each["setting"] in {"delivery.relay_url", "delivery.routes"} for each in problems)
     if not routes_told and (flaw := unusable_paths(settings)) is not None:
         problems.append({"setting": "delivery", "detail": f"{flaw}."})
+    if (flaw := unusable_limits(settings)) is not None:
+        problems.append({"setting": "shaping.file", "detail": flaw})
     if as_json:
         tell_json({"data": problems})
     elif problems:

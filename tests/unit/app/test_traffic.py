@@ -8,7 +8,14 @@ import os
 import pytest
 from msgspec.structs import replace
 
-from postroad.app.traffic import LimitFiles, UnusableLimits, book_of, shaping_of, suspend_by_rules
+from postroad.app.traffic import (
+    LimitFiles,
+    UnusableLimits,
+    book_of,
+    shaping_of,
+    suspend_by_rules,
+    unusable_limits,
+)
 from postroad.config import Settings
 from postroad.config.paths import Source
 from postroad.model.clock import HOUR, Instant
@@ -55,6 +62,10 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(tmp_path, text, s
     with pytest.raises(UnusableLimits) as refused:
         book_of(with_file(own), PROJECTS)
     assert sentence in str(refused.value)
+    if "project" in sentence:
+        assert unusable_limits(with_file(own)) is None  # only the store knows of projects
+    else:
+        assert unusable_limits(with_file(own)) == str(refused.value)
 
 
 def test_a_file_that_changes_is_read_again_and_a_flawed_one_changes_nothing(tmp_path):

@@ -17,6 +17,7 @@ class Server:
     answers: list[dict[str, object]] = field(default_factory=list)
     failure: Exception | None = None
     unusable: str | None = None
+    unusable_limits: str | None = None
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     runs: list[tuple[object, bool, frozenset[str] | None]] = field(default_factory=list)
 
@@ -54,6 +55,7 @@ def server(monkeypatch):
     module.administer = played.administer
     module.run = played.run
     module.unusable_paths = lambda _: played.unusable
+    module.unusable_limits = lambda _: played.unusable_limits
     monkeypatch.setitem(sys.modules, "postroad.app", module)
     return played
 

@@ -114,6 +114,12 @@ def test_config_check_tells_of_ways_that_serve_would_refuse(postroad, server, sa
     assert (ended.code, ended.out) == (1, f"problem  {server.unusable}.\n")
 
 
+def test_config_check_tells_of_limits_that_serve_would_refuse(postroad, server, safe):
+    server.unusable_limits = "shaping.file names limits.toml, which cannot be read"
+    ended = postroad("config", "check", "--config", safe, "--json")
+    assert (ended.code, [each["setting"] for each in ended.json["data"]]) == (1, ["shaping.file"])
+
+
 def test_doctor_says_in_a_directory_of_development_what_is_for_later(postroad, server, tmp_path, monkeypatch):
     server.answers = [{"findings": [], "domains": []}] * 2
     monkeypatch.setenv("POSTROAD_DATA_DIRECTORY", str(tmp_path))
