@@ -29,6 +29,8 @@ _YOUNG_S = 3600.0
 """A blob that was put within this time is left alone."""
 
 Removal = Callable[[Connection, Instant, int], int]
+FreeingRemoval = Callable[[Connection, Instant, int], tuple[int, list[str]]]
+"""One that tells besides which blobs it named, which may be needed all the same."""
 
 
 class Retention:
@@ -51,8 +53,8 @@ class Retention:
         """Remove all that has had its time."""
         settings = self._settings
         removed = {
-            "messages": await self._repeat(self._messages),
-            "uploads": await self._repeat(self._uploads),
+            "messages": await self._repeat(self._freeing(retention.remove_messages, settings.messages_days * DAY)),
+            "uploads": await self._repeat(self._freeing(uploads.remove, settings.uploads_hours * HOUR)),
             "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
             "incidents": await self._repeat(self._of(suppressions.remove_incidents, settings.events_days * DAY)),
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
@@ -83,21 +85,16 @@ class Retention:
 
         return batch
 
-    async def _messages(self) -> int:
-        before = after(self._clock.now(), -int(self._settings.messages_days * DAY))
-        count, freed = await self._database.write(
-            lambda connection: retention.remove_messages(connection, before, _BATCH)
-        )
-        for sha256 in freed:
-            await self._blob(sha256)
-        return count
+    def _freeing(self, removal: FreeingRemoval, span: float) -> Callable[[], Awaitable[int]]:
+        before = after(self._clock.now(), -int(span))
 
-    async def _uploads(self) -> int:
-        before = after(self._clock.now(), -int(self._settings.uploads_hours * HOUR))
-        count, freed = await self._database.write(lambda connection: uploads.remove(connection, before, _BATCH))
-        for sha256 in freed:
-            await self._blob(sha256)
-        return count
+        async def batch() -> int:
+            count, freed = await self._database.write(lambda connection: removal(connection, before, _BATCH))
+            for sha256 in freed:
+                await self._blob(sha256)
+            return count
+
+        return batch
 
     async def _blob(self, sha256: str) -> None:
         if not await self._database.read(lambda connection: retention.is_used(connection, sha256)):
