@@ -302,8 +302,8 @@ def _next(delivery: Delivery, now: Instant) -> Next | None:
     return Next(what=f"The next attempt is made at {at}.", at=at, gives_up_at=gives_up_at)
 
 
-_ACCEPTED_REMEDIES = {State.DELIVERED: REMEDIES[Class.ACCEPTED], State.SENDING: SENDING_REMEDY}
-"""What can be done of a delivery without a reason; one that waits can still be changed."""
+_REMEDIES_WITHOUT_REASON: Final = {State.DELIVERED: REMEDIES[Class.ACCEPTED], State.SENDING: SENDING_REMEDY}
+"""What can be done where nothing has gone wrong; in all other states it waits, and can still be changed."""
 
 
 def _remedy(delivery: Delivery, entry: Suppression | None, *, relayed: bool) -> str:
@@ -314,7 +314,7 @@ def _remedy(delivery: Delivery, entry: Suppression | None, *, relayed: bool) -> 
     if state is State.SUPPRESSED and entry is not None:
         return SUPPRESSION_REMEDIES[entry.cause]
     if reason is None:
-        return _ACCEPTED_REMEDIES.get(state, WAITING_REMEDY)
+        return _REMEDIES_WITHOUT_REASON.get(state, WAITING_REMEDY)
     if _by_hand(reason):
         return REMEDIES[Class.CANCELED]
     if state is State.HELD:
