@@ -30,10 +30,11 @@ def can_lose_commits(sqlite_version: str) -> bool:
 
 def sealed_by_others(connection: Connection, key_id: bytes) -> int:
     """Return how many secrets in use were sealed under another master key than the one with this identifier."""
-    named = func.substr(dkim_keys.c.sealed, *SEALED_KEY_ID), func.substr(webhooks.c.secrets, *SEALED_KEY_ID)
-    keys = select(func.count()).where(dkim_keys.c.state != "retired", named[0] != key_id)
-    hooks = select(func.count()).select_from(webhooks).where(named[1] != key_id)
-    return int(connection.scalar(keys) or 0) + int(connection.scalar(hooks) or 0)
+    keys = select(func.count()).where(
+        dkim_keys.c.state != "retired", func.substr(dkim_keys.c.sealed, *SEALED_KEY_ID) != key_id
+    )
+    hooks = select(func.count()).where(func.substr(webhooks.c.secrets, *SEALED_KEY_ID) != key_id)
+    return connection.execute(keys).scalar_one() + connection.execute(hooks).scalar_one()
 
 
 def clock_ahead(connection: Connection, clock: Instant) -> int:

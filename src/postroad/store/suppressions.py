@@ -212,7 +212,7 @@ def is_incident(connection: Connection, project_id: ProjectId | None, incident: 
         "SELECT project_id FROM incidents WHERE id = ? UNION SELECT project_id FROM suppressions WHERE incident = ?",
         (incident, incident),
     )
-    return any(project_id in (None, row[0]) for row in rows)
+    return bool(rows) if project_id is None else any(row[0] == project_id for row in rows)
 
 
 def remove_incidents(connection: Connection, before: Instant, limit: int) -> int:
