@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from postroad.model.asked import stored_address, stored_domain
 from postroad.model.clock import Clock
 from postroad.model.delivery import State
 from postroad.model.errors import Refused
@@ -16,7 +17,6 @@ from postroad.store import queue, queue_changes
 from postroad.store.database import Database
 from postroad.store.queue import LIVE, Filter, Group, Grouping, Page, Queued
 from postroad.store.queue_changes import ACTS_ON, Change, QueueAction
-from postroad.wire.address import AddressError, parse_address, parse_mailbox
 
 _BATCH: Final = 250
 _SAMPLE: Final = 10
@@ -166,13 +166,8 @@ def _spelt(wanted: Filter, under: str) -> Filter:
     Raises:
         Refused: one of them is none; the pointer begins with `under`.
     """
-    domain, recipient, pointer = wanted.domain, wanted.recipient, "domain"
-    try:
-        if domain is not None:
-            domain = parse_mailbox(f"x@{domain}").domain
-        pointer = "to"
-        if recipient is not None:
-            recipient = parse_address(recipient).mailbox.address
-    except AddressError as error:
-        raise Refused.field(f"{under}/{pointer}", str(error)) from error
-    return replace(wanted, domain=domain, recipient=recipient)
+    return replace(
+        wanted,
+        domain=stored_domain(wanted.domain, f"{under}/domain"),
+        recipient=stored_address(wanted.recipient, f"{under}/to"),
+    )

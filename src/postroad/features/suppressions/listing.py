@@ -17,6 +17,7 @@ from postroad.features.suppressions.transfer import (
     write_json,
 )
 from postroad.features.suppressions.undoing import LASTING
+from postroad.model.asked import stored_address
 from postroad.model.clock import SECOND, Clock, Instant
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import Mint, ProjectId, SuppressionId
@@ -193,10 +194,22 @@ class Suppressions:
             Refused: it cannot be read at all (see `read_list`), or the defaults are not valid.
         """
         defaults = defaults or ImportDefaults()
-        scopes = await self._scopes(project_id)
-        if defaults.scope not in scopes:
+        if defaults.scope not in await self._scopes(project_id):
             raise _unknown_scope("#/query/scope", defaults.scope)
         lines = await asyncio.to_thread(read_list, octets, form)
+        return await self.take_lines(project_id, lines, author=author, defaults=defaults, every_line=every_line)
+
+    async def take_lines(
+        self,
+        project_id: ProjectId,
+        lines: Sequence[Line],
+        *,
+        author: str,
+        defaults: ImportDefaults,
+        every_line: bool = False,
+    ) -> Imported:
+        """Put lines that `read_list` read on the list; see `take_in`."""
+        scopes = await self._scopes(project_id)
         results: list[LineResult] = []
         for start in range(0, len(lines), _BATCH):
             batch = lines[start : start + _BATCH]
@@ -209,14 +222,18 @@ class Suppressions:
         self, project_id: ProjectId, form: Format, wanted: store.Filter, *, guard: bool = True
     ) -> AsyncIterator[bytes]:
         """Yield the list as CSV or JSON lines, a page at a time; `guard` is that of `write_csv`."""
-        after, heading = "", True
-        while True:
-            read = partial(_page, project_id, form, _canonical(wanted), after=after, heading=heading, guard=guard)
-            octets, last = await self._database.read(read)
+        after: str | None = ""
+        while after is not None:
+            octets, after = await self.page(project_id, form, wanted, after=after, guard=guard)
             yield octets
-            if last is None:
-                return
-            after, heading = last, False
+
+    async def page(
+        self, project_id: ProjectId, form: Format, wanted: store.Filter, *, after: str = "", guard: bool = True
+    ) -> tuple[bytes, str | None]:
+        """Return a page of the list as octets, and where the next one begins; CSV begins with its heading."""
+        return await self._database.read(
+            partial(_page, project_id, form, _canonical(wanted), after=after, heading=not after, guard=guard)
+        )
 
     async def _take_batch(
         self,
@@ -333,12 +350,7 @@ def _page(
 
 def _canonical(wanted: store.Filter) -> store.Filter:
     """Return the filter with its address in the form in which addresses are stored."""
-    if wanted.address is None:
-        return wanted
-    try:
-        return msgspec.structs.replace(wanted, address=parse_mailbox(wanted.address).address)
-    except AddressError as problem:
-        raise Refused.field("#/query/address", str(problem)) from problem
+    return msgspec.structs.replace(wanted, address=stored_address(wanted.address, "#/query/address"))
 
 
 def _counts(results: Iterable[LineResult]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from postroad.http.shapes import (
     show_listed,
     show_message,
 )
+from postroad.model.asked import stored_address, stored_domain
 from postroad.model.clock import Instant, from_datetime
 from postroad.model.delivery import State
 from postroad.model.errors import Refused
@@ -31,7 +32,6 @@ from postroad.pipeline.intake import Draft
 from postroad.pipeline.outcomes.explain import Explanation, explain
 from postroad.store import reading
 from postroad.store.messages import Accepted, Answer
-from postroad.wire.address import AddressError, parse_address, parse_mailbox
 
 _METADATA = "metadata["
 _METADATA_PARAMETER = {
@@ -188,13 +188,13 @@ class MessagesController(Controller):
         """Find messages, newest first; everything that is asked for must hold."""
         labels = [f"meta:{label}" for label in _metadata_asked(request)] + ([f"tag:{tag}"] if tag is not None else [])
         filters = reading.Filters(
-            recipient=_address("recipient", recipient),
-            sender=_address("from", sender),
+            recipient=stored_address(recipient, "#/query/recipient"),
+            sender=stored_address(sender, "#/query/from"),
             subject=subject,
             labels=tuple(labels),
             stream=stream,
             state=standing,
-            domain=_domain(domain),
+            domain=stored_domain(domain, "#/query/domain"),
             since=_instant("since", since),
             until=_instant("until", until),
         )
@@ -285,26 +285,6 @@ def _metadata_asked(request: Request[Any, Any, Any]) -> Iterator[str]:
             if not name.endswith("]") or len(name) == len(_METADATA) + 1:
                 raise Refused.field(f"#/query/{escape(name)}", "Search metadata as metadata[key]=value.")
             yield f"{name[len(_METADATA) : -1]}={value}"
-
-
-def _address(name: str, text: str | None) -> str | None:
-    """Return an address in the one spelling that is stored, however it was given."""
-    if text is None:
-        return None
-    try:
-        return parse_address(text).mailbox.address
-    except AddressError as error:
-        raise Refused.field(f"#/query/{name}", str(error)) from error
-
-
-def _domain(text: str | None) -> str | None:
-    """Return a domain, or an address literal in its brackets, in the one spelling that is stored."""
-    if text is None:
-        return None
-    try:
-        return parse_mailbox(f"x@{text}").domain
-    except AddressError as error:
-        raise Refused.field("#/query/domain", str(error)) from error
 
 
 def _instant(name: str, text: str | None) -> Instant | None:
