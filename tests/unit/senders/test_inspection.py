@@ -194,6 +194,7 @@ async def test_an_include_further_down_counts() -> None:
     [
         ("v=spf1 mx -all", "v=spf1 mx include:bounces.mail.test -all"),
         ("v=spf1 a redirect=x.test", "v=spf1 a include:bounces.mail.test redirect=x.test"),
+        ("v=spf1 a Redirect=x.test", "v=spf1 a include:bounces.mail.test Redirect=x.test"),
         ("v=spf1 a", "v=spf1 a include:bounces.mail.test"),
         ("v=spf1 -all include:bounces.mail.test", "v=spf1 include:bounces.mail.test -all"),
         ("v=spf1 -include:Bounces.mail.test a -all", "v=spf1 a include:bounces.mail.test -all"),

@@ -183,13 +183,17 @@ class _Counting:
 
 
 def _with_include(text: str, host: str) -> str:
-    """Return an SPF record with one include more, in front of what ends it; it stands nowhere else."""
-    terms = [term for term in text.split() if term.lower().lstrip("+-~?") != f"include:{host}"]
+    """Return an SPF record with an include of `host` in front of what ends it, and nowhere else."""
+    terms = [term for term in text.split() if _unsigned(term) != f"include:{host}"]
     place = next(
-        (n for n, term in enumerate(terms) if term.lower().lstrip("+-~?") == "all" or term.startswith("redirect=")),
+        (n for n, term in enumerate(terms) if _unsigned(term) == "all" or _unsigned(term).startswith("redirect=")),
         len(terms),
     )
     return " ".join([*terms[:place], f"include:{host}", *terms[place:]])
+
+
+def _unsigned(term: str) -> str:
+    return term.lower().lstrip("+-~?")
 
 
 # --- DMARC -----------------------------------------------------------------------------------------------------------
