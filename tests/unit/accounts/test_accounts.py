@@ -213,8 +213,9 @@ async def test_only_a_star_stands_for_others(keys: Keys, project: Project, patte
 
 
 async def test_a_pattern_may_name_an_international_domain(keys: Keys, project: Project) -> None:
-    made = await keys.create(project.id, "k", limits=KeyLimits(recipients=("*@Bücher.example",)), actor="cli")
-    assert made.key.limits.recipients == ("*@xn--bcher-kva.example",)
+    given = KeyLimits(recipients=("*@Bücher.example", "*@*.bücher.example"))
+    made = await keys.create(project.id, "k", limits=given, actor="cli")
+    assert made.key.limits.recipients == ("*@xn--bcher-kva.example", "*@*.xn--bcher-kva.example")
 
 
 async def test_a_key_that_has_expired_already_is_not_made(keys: Keys, project: Project, clock: StillClock) -> None:

@@ -235,7 +235,8 @@ def _domain(text: str) -> str:
 def _pattern(text: str) -> str:
     local, _, domain = text.rpartition("@")
     if not domain.isascii():
-        text = f"{local}@{_domain(domain)}"
+        below = "*." if domain.startswith("*.") else ""
+        text = f"{local}@{below}{_domain(domain.removeprefix(below))}"
     if _PATTERN.fullmatch(text) is None or len(text) > 320:
         raise ValueError(
             "A pattern is an address in which * stands for any characters, such as *@example.com; ?, [ and ] are not "
