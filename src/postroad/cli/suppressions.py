@@ -1,13 +1,9 @@
 """The suppression list: whom a project no longer mails, and why."""
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -23,8 +19,12 @@ from postroad.cli.asking import (
     octets,
     pages,
     past_time,
+    rows,
 )
 from postroad.cli.telling import tell, tell_json, terminal
+
+if TYPE_CHECKING:
+    from postroad.features.suppressions.transfer import Line
 
 suppression_app = typer.Typer(help="Addresses that are no longer mailed, and why.", no_args_is_help=True)
 Address = Annotated[str, typer.Argument(help="The address, such as ada@example.com.")]
@@ -36,10 +36,7 @@ OfCause = Annotated[
 OfProject = Annotated[
     str | None, typer.Option("--project", metavar="NAME", help="Only this project; otherwise all.", show_default=False)
 ]
-_ADDRESS = ("address", "email", "email address", "email_address", "recipient")
-"""What the column of addresses may be called, in lists of others too."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a spreadsheet recognises a formula (OWASP, CSV injection)."""
+Entry = TypeVar("Entry")
 
 
 class Format(StrEnum):
@@ -146,16 +143,19 @@ def remove_file(
     as_json: AsJson = False,
 ) -> None:
     """Allow the addresses of a file to be mailed again, in batches."""
-    entries = _entries(_text(file))
+    lines = _lines(file)
+    refused = [line for line in lines if line.problem and not _is_address(line.address)]
+    wrong = {line.number for line in refused}
+    addresses = [line.address for line in lines if line.number not in wrong]
     done = {"matched": 0, "removed": 0, "kept": 0}
-    for batch in _in_batches(entries, as_json=as_json, word="Removing"):
-        addresses = [str(entry.get("address", "")) for entry in batch]
-        arguments: Operation = {"project": project, "addresses": addresses, "stream": stream, "force": force}
+    for batch in _in_batches(addresses, as_json=as_json, word="Removing"):
+        arguments: Operation = {"project": project, "addresses": batch, "stream": stream, "force": force}
         answer = ask(config, "suppression.remove_all", arguments)
         for name in done:
             count = answer.get(name)
             done[name] += count if isinstance(count, int) else 0
-    tell({**done}, as_json=as_json)
+    errors = [{"line": line.number, "address": line.address, "detail": line.problem} for line in refused]
+    _tell_done({**done}, errors, as_json=as_json)
 
 
 @suppression_app.command("import")
@@ -166,20 +166,17 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Add the suppressions of a file, in batches."""
-    entries = _entries(_text(file))
-    done: dict[str, int] = {"added": 0, "present": 0, "refused": 0}
-    refused: list[object] = []
-    for batch in _in_batches(entries, as_json=as_json):
-        answer = ask(config, "suppression.import", {"project": project, "entries": batch})
-        for name in ("added", "present"):
+    import msgspec
+
+    done = {"added": 0, "present": 0}
+    errors: list[Operation] = []
+    for batch in _in_batches(_lines(file), as_json=as_json):
+        answer = ask(config, "suppression.import", {"project": project, "lines": msgspec.to_builtins(batch)})
+        for name in done:
             count = answer.get(name)
             done[name] += count if isinstance(count, int) else 0
-        errors = answer.get("errors")
-        refused.extend(errors if isinstance(errors, list) else [])
-    done["refused"] = len(refused)
-    tell({**done, "errors": refused}, as_json=as_json)
-    if refused:
-        raise typer.Exit(1)
+        errors += rows(answer, "errors")
+    _tell_done({**done}, errors, as_json=as_json)
 
 
 @suppression_app.command("export")
@@ -190,93 +187,47 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Print all suppressions; in CSV, what a spreadsheet would take for a formula is quoted with an apostrophe."""
-    found = pages(config, "suppression.list", {"project": project})
     if as_json:
+        found = pages(config, "suppression.list", {"project": project})
         tell_json({"data": [row for page in found for row in page]})
         return
-    columns: list[str] = []
-    for page in found:
-        if form is Format.JSONL:
-            typer.echo("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in page), nl=False)
-        elif page:
-            head = not columns
-            columns = columns or list(page[0])
-            typer.echo(_csv(page, columns, head=head), nl=False)
+    after: object = ""
+    while after is not None:
+        answer = ask(config, "suppression.export", {"project": project, "format": form.value, "after": after})
+        typer.echo(str(answer.get("text", "")).encode(), nl=False)  # UTF-8, whatever the terminal is set to
+        after = answer.get("next")
 
 
-def _csv(page: Iterable[Operation], columns: list[str], *, head: bool) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    if head:
-        writer.writerow(columns)
-    writer.writerows([[_inert(row.get(column)) for column in columns] for row in page])
-    return out.getvalue()
+def _lines(file: Path) -> list["Line"]:
+    """Read a list as the API does, however long it is; each line is judged by itself."""
+    from postroad.features.suppressions.transfer import form_of, read_list
+    from postroad.model.errors import Refused
 
-
-def _inert(value: object) -> str:
-    if value is None:
-        return ""
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _text(file: Path) -> str:
     read = octets(file)
     try:
-        return read.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = read.count(b"\n", 0, error.start) + 1
-        raise UsageFlawError(f"Line {line} of {file} is not UTF-8.") from error
+        return read_list(read, form_of(read), most=None)
+    except Refused as refusal:
+        raise UsageFlawError(f"{file}: {refusal.detail}") from refusal
 
 
-def _entries(text: str) -> list[Operation]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return []
-    if lines[0].lstrip().startswith("{"):
-        return list(_json_lines(lines))
-    delimiter = next((mark for mark in ",;\t" if mark in lines[0]), ",")
-    names = [name.strip().lower() for name in next(csv.reader(lines[:1], delimiter=delimiter))]
-    column = next((names.index(name) for name in _ADDRESS if name in names), None)
-    if column is not None:
-        names[column] = "address"
-        return _rows(text, names, delimiter)
-    if len(names) > 1:
-        raise UsageFlawError("The list has no column called address or email.")
-    return [{"address": _bare(line.strip())} for line in lines]
+def _is_address(text: str) -> bool:
+    from postroad.wire.address import AddressError, parse_mailbox
 
-
-def _rows(text: str, names: list[str], delimiter: str) -> list[Operation]:
-    """Return the rows behind the heading; a quote that is never closed would swallow rows, so it is refused."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        found = [row for row in reader if any(cell.strip() for cell in row)][1:]
-    except csv.Error as error:
-        raise UsageFlawError(f"Line {reader.line_num} of the list is not CSV: {error}.") from error
-    return [
-        {name: _bare(value.strip()) for name, value in zip(names, row, strict=False) if name and value} for row in found
-    ]
+        return bool(parse_mailbox(text))
+    except AddressError:
+        return False
 
 
-def _json_lines(lines: Iterable[str]) -> Iterator[Operation]:
-    for number, line in enumerate(lines, 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = None
-        if not isinstance(entry, dict):
-            raise UsageFlawError(f"Line {number} is not a JSON object.")
-        yield entry
+def _tell_done(done: Operation, errors: list[Operation], *, as_json: bool) -> None:
+    """Tell what was done, and what was refused with its lines; the command has failed when anything was."""
+    tell({**done, "refused": len(errors), "errors": errors}, as_json=as_json)
+    if errors:
+        raise typer.Exit(1)
 
 
-def _bare(text: str) -> str:
-    """Take off the apostrophe that an export put before what looks like a formula."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
-
-
-def _in_batches(entries: list[Operation], *, as_json: bool, word: str = "Importing") -> Iterator[list[Operation]]:
-    remaining = iter(entries)
-    batches = iter(lambda: list(islice(remaining, PAGE)), [])
+def _in_batches(entries: Sequence[Entry], *, as_json: bool, word: str = "Importing") -> Iterator[list[Entry]]:
+    batches = (list(entries[start : start + PAGE]) for start in range(0, len(entries), PAGE))
     if as_json or len(entries) <= PAGE:
         yield from batches
         return

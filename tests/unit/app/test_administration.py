@@ -49,7 +49,8 @@ def test_every_operation_of_the_command_line_is_there():
         migrate doctor queue project.create project.list project.rename project.pause project.resume
         key.create key.list key.revoke domain.create
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove
-        suppression.import webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
+        suppression.import suppression.export
+        webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
         webhook.remove webhook.replay inbound.list inbound.show inbound.release
         clock.show clock.advance tls.policies tls.broken tls.reports tls.report"""
     assert set(OPERATIONS) == set(names.split())
@@ -313,7 +314,7 @@ def test_what_is_wrong_with_a_suppression_is_named_as_the_argument_is(told):
 
 
 def test_a_complaint_is_taken_off_with_force_only(told):
-    told("suppression.import", entries=[{"address": "ann@a.example", "reason": "complaint"}])
+    told("suppression.import", lines=[{"number": 1, "address": "ann@a.example", "cause": "complaint"}])
     refusal = refused(told, "suppression.remove", address="ann@a.example")
     assert refusal.code == "force_required"
     assert "--force" in refusal.detail
@@ -321,29 +322,38 @@ def test_a_complaint_is_taken_off_with_force_only(told):
 
 
 def test_a_list_is_taken_in_entry_by_entry(told):
-    entries = [
-        {"address": "ann@a.example", "stream": "broadcast", "reason": "unsubscribe"},
-        {"address": "bob@a.example", "reason": "550 5.1.1 no such user"},
-        {"address": "bob@a.example"},
-        {"address": "eve@a.example", "reason": "other", "note": "said so"},
-        {"address": "nobody"},
-        {"address": 7},
+    lines = [
+        {"number": 2, "address": "ann@A.example", "scope": "broadcast", "cause": "unsubscribe"},
+        {"number": 3, "address": "bob@a.example", "note": "550 5.1.1 no such user"},
+        {"number": 4, "address": "bob@a.example"},
+        {"number": 5, "address": "nobody"},
+        {"number": 6, "address": "", "problem": "The line is not CSV."},
+        {"number": 7, "address": "eve@a.example", "scope": "none"},
     ]
-    answer = told("suppression.import", entries=entries)
-    assert (answer["added"], answer["present"]) == (3, 1)
-    assert [error["address"] for error in answer["errors"]] == ["nobody", ""]
+    answer = told("suppression.import", lines=lines)
+    assert (answer["added"], answer["present"]) == (2, 1)
+    assert [(error["line"], error["address"]) for error in answer["errors"]] == [
+        (5, "nobody"), (6, ""), (7, "eve@a.example"),
+    ]  # fmt: skip
+    assert answer["errors"][1]["detail"] == "The line is not CSV."
     found = told("suppression.list")["data"]
-    assert {(row["scope"], row["cause"], row["note"]) for row in found} == {
-        ("broadcast", "unsubscribe", ""),
-        ("*", "import", "550 5.1.1 no such user"),
-        ("*", "import", "said so"),
+    assert {(row["address"], row["scope"], row["cause"], row["note"]) for row in found} == {
+        ("ann@a.example", "broadcast", "unsubscribe", ""),
+        ("bob@a.example", "*", "import", "550 5.1.1 no such user"),
     }
-    again = told("suppression.import", entries=found)
+    written = told("suppression.export")
+    assert [line.split(",")[0] for line in written["text"].splitlines()] == [
+        "address",
+        "ann@a.example",
+        "bob@a.example",
+    ]
+    assert written["next"] is None
+    again = told("suppression.import", lines=lines[:3])
     assert (again["added"], again["present"], again["errors"]) == (0, 3, [])
 
 
 def test_the_list_comes_in_pages(told):
-    told("suppression.import", entries=[{"address": f"{n}@a.example"} for n in range(5)])
+    told("suppression.import", lines=[{"number": n, "address": f"{n}@a.example"} for n in range(5)])
     first = told("suppression.list", limit=2, after=None)
     second = told("suppression.list", limit=2, after=first["next"])
     last = told("suppression.list", limit=2, after=second["next"])
@@ -430,7 +440,7 @@ def test_an_unknown_operation_is_named(told):
         ("key.create", {"name": "web", "recipients": ["*", 7]}, "recipients.1"),
         ("key.create", {"name": "web", "expires_at": "2030-01-01T00:00:00"}, "expires_at"),
         ("suppression.list", {"limit": 1001}, "limit"),
-        ("suppression.import", {"entries": [{}] * 1001}, "entries"),
+        ("suppression.import", {"lines": [{"number": 1, "address": ""}] * 1001}, "lines"),
     ],
 )
 def test_an_argument_that_cannot_be_is_named(told, operation, arguments, name):

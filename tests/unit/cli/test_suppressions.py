@@ -1,45 +1,36 @@
-import csv
 import datetime as dt
-import io
 import json
 
 import pytest
 
 from postroad.cli.asking import PAGE
+from postroad.features.suppressions import transfer
 
 
-def test_an_export_follows_the_pages_and_is_inert_in_a_spreadsheet(postroad, server):
+def test_an_export_follows_the_pages_and_prints_what_the_server_wrote(postroad, server):
     server.answers = [
-        {"data": [{"address": "=1+1@x.example", "stream": None, "evidence": {"code": 550}}], "next": "c"},
-        {"data": [{"address": "b@x.example", "stream": "news", "evidence": "@SUM(A1)"}], "next": None},
+        {"text": "address\r\n\u00fc@x.example\r\n", "next": "c"},
+        {"text": "b@x.example\r\n", "next": None},
     ]
-    rows = list(csv.reader(io.StringIO(postroad("suppression", "export").out)))
-    assert rows == [
-        ["address", "stream", "evidence"],
-        ["'=1+1@x.example", "", '{"code": 550}'],
-        ["b@x.example", "news", "'@SUM(A1)"],
+    assert postroad("suppression", "export").out == "address\r\n\u00fc@x.example\r\nb@x.example\r\n"
+    assert server.asked == [
+        ("suppression.export", {"project": "default", "format": "csv", "after": after}) for after in ("", "c")
     ]
-    assert [arguments["after"] for _, arguments in server.asked] == [None, "c"]
-
-
-def test_an_empty_export_prints_nothing(postroad, server):
-    server.answers = [{"data": []}]
-    assert postroad("suppression", "export").out == ""
 
 
 def test_an_export_can_be_json_lines_or_json(postroad, server):
-    server.answers = [{"data": [{"address": "a@x.example"}, {"address": "b@x.example"}]}] * 2
-    lines = postroad("suppression", "export", "--format", "jsonl").out.splitlines()
-    assert [json.loads(line)["address"] for line in lines] == ["a@x.example", "b@x.example"]
-    assert len(postroad("suppression", "export", "--json").json["data"]) == 2
+    server.answers = [{"text": '{"address":"a@x.example"}\n'}, {"data": [{"address": "a@x.example"}]}]
+    assert json.loads(postroad("suppression", "export", "--format", "jsonl").out) == {"address": "a@x.example"}
+    assert server.asked[0][1]["format"] == "jsonl"
+    assert len(postroad("suppression", "export", "--json").json["data"]) == 1
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "address,stream,note\n'=1+1@x.example,news,\nb@x.example,,gone,more\n",
-        '\ufeffaddress,stream\n"\'=1+1@x.example",news\nb@x.example,\n',
-        '{"address": "=1+1@x.example", "stream": "news"}\n\n{"address": "b@x.example"}\n',
+        "address,stream,note\n'=1+1@x.example,news,\nb@x.example,,,more\n",
+        '\ufeffaddress,scope\n"\'=1+1@x.example",news\nb@x.example,\n',
+        '{"address": "=1+1@x.example", "stream": "news"}\n{"address": "b@x.example"}\n',
     ],
 )
 def test_an_import_takes_what_an_export_wrote(postroad, server, tmp_path, text):
@@ -48,8 +39,8 @@ def test_an_import_takes_what_an_export_wrote(postroad, server, tmp_path, text):
     ended = postroad("suppression", "import", "list", "--json")
     ((operation, arguments),) = server.asked
     assert operation == "suppression.import"
-    assert arguments["entries"][0] == {"address": "=1+1@x.example", "stream": "news"}
-    assert arguments["entries"][1]["address"] == "b@x.example"
+    found = [(line["address"], line["scope"], line["note"], line["problem"]) for line in arguments["lines"]]
+    assert found == [("=1+1@x.example", "news", "", ""), ("b@x.example", None, "", "")]
     assert ended.json == {"added": 1, "present": 1, "refused": 0, "errors": []}
 
 
@@ -64,14 +55,15 @@ def test_an_import_takes_what_an_export_wrote(postroad, server, tmp_path, text):
 def test_an_import_takes_the_lists_of_others(postroad, server, tmp_path, text):
     (tmp_path / "list").write_text(text)
     postroad("suppression", "import", "list")
-    assert server.asked[0][1]["entries"] == [{"address": "a@x.example", "note": "gone"}]
+    (line,) = server.asked[0][1]["lines"]
+    assert (line["number"], line["address"], line["note"]) == (2, "a@x.example", "gone")
 
 
 @pytest.mark.parametrize(
     ("octets", "said"),
     [
-        (b"address\na@x.example\nb\xe9@x.example\n", "Line 3 of list is not UTF-8"),
-        (b'address,note\na@x.example,"open\nb@x.example,\n', "is not CSV"),
+        (b"address\na@x.example\nb\xe9@x.example\n", "list: Line 3 of the list is not UTF-8"),
+        (b'address,note\na@x.example,"open\nb@x.example,\n', "line 2 of the list is never closed"),
         (b"a@x.example,gone\nb@x.example,gone\n", "no column called address or email"),
     ],
 )
@@ -85,7 +77,9 @@ def test_a_list_that_would_be_taken_in_wrong_is_refused(postroad, server, tmp_pa
 def test_an_import_takes_one_address_a_line(postroad, server, tmp_path):
     (tmp_path / "list").write_text("a@x.example\n\n b@x.example \n")
     postroad("suppression", "import", "list")
-    assert server.asked[0][1]["entries"] == [{"address": "a@x.example"}, {"address": "b@x.example"}]
+    assert [(line["number"], line["address"]) for line in server.asked[0][1]["lines"]] == [
+        (1, "a@x.example"), (3, "b@x.example"),
+    ]  # fmt: skip
 
 
 def test_an_import_of_nothing_asks_nothing(postroad, server, tmp_path):
@@ -96,31 +90,49 @@ def test_an_import_of_nothing_asks_nothing(postroad, server, tmp_path):
 
 def test_a_long_import_goes_in_batches_and_fails_when_an_entry_does(postroad, server, tmp_path):
     (tmp_path / "list").write_text("".join(f"a{n}@x.example\n" for n in range(PAGE + 1)))
-    server.answers = [{"added": PAGE}, {"added": 0, "errors": [{"address": "x", "detail": "Not an address."}]}]
+    server.answers = [
+        {"added": PAGE},
+        {"added": 0, "errors": [{"line": 1001, "address": "x", "detail": "Not an address."}]},
+    ]
     ended = postroad("suppression", "import", "list")
-    assert [len(arguments["entries"]) for _, arguments in server.asked] == [PAGE, 1]
+    assert [len(arguments["lines"]) for _, arguments in server.asked] == [PAGE, 1]
     assert ended.code == 1
     assert "Not an address." in ended.out
 
 
-@pytest.mark.parametrize("text", ['{"address"\n', '{"address": "a"}\n[]\n'])
-def test_a_line_that_is_no_json_object_is_told(postroad, tmp_path, text):
+def test_a_list_may_be_longer_than_the_api_takes_at_once(postroad, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "MOST_LINES", 2)
+    (tmp_path / "list").write_text("a@x.example\nb@x.example\nc@x.example\n")
+    assert postroad("suppression", "import", "list").code == 0
+    assert len(server.asked[0][1]["lines"]) == 3
+
+
+@pytest.mark.parametrize("text", ['{"address": "a@x.example"}\n{"address"\n', '{"address": "a@x.example"}\n[]\n'])
+def test_a_line_that_is_no_json_object_goes_as_one_that_is_refused(postroad, server, tmp_path, text):
     (tmp_path / "list").write_text(text)
-    ended = postroad("suppression", "import", "list")
-    assert ended.code == 2
-    assert "is not a JSON object" in ended.err
+    postroad("suppression", "import", "list")
+    problems = [(line["number"], line["problem"]) for line in server.asked[0][1]["lines"]]
+    assert problems == [(1, ""), (2, "The line is not a JSON object with an address.")]
 
 
 def test_a_file_of_addresses_is_removed(postroad, server, tmp_path):
     (tmp_path / "list.txt").write_text("a@b.example\nc@d.example\n")
     server.answers = [{"matched": 2, "removed": 1, "kept": 1}]
     answer = postroad("suppression", "remove-file", "list.txt", "--force", "--json").json
-    assert answer == {"matched": 2, "removed": 1, "kept": 1}
+    assert answer == {"matched": 2, "removed": 1, "kept": 1, "refused": 0, "errors": []}
     (asked,) = server.asked
     assert asked == (
         "suppression.remove_all",
         {"project": "default", "addresses": ["a@b.example", "c@d.example"], "stream": None, "force": True},
     )
+
+
+def test_a_line_without_an_address_is_not_removed_and_told(postroad, server, tmp_path):
+    (tmp_path / "list").write_text("address,cause\na@b.example,boredom\nnobody,\n")
+    ended = postroad("suppression", "remove-file", "list", "--json")
+    assert server.asked[0][1]["addresses"] == ["a@b.example"]
+    assert ended.code == 1
+    assert [(error["line"], error["address"]) for error in ended.json["errors"]] == [(3, "nobody")]
 
 
 def test_a_span_before_now_is_a_time(postroad, server):

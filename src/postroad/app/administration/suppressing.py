@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from postroad.app.administration.operation import (
     ACTOR,
@@ -18,14 +19,15 @@ from postroad.app.administration.operation import (
     renamed,
     time_of,
 )
-from postroad.features.suppressions import Format, Undone
-from postroad.features.suppressions.transfer import NOTE_CHARACTERS
+from postroad.features.suppressions import Format, ImportDefaults, Undone
+from postroad.features.suppressions.transfer import Line
 from postroad.model.clock import from_datetime
 from postroad.model.errors import Refused
 from postroad.model.ids import ProjectId
 from postroad.model.reason import Class
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
 from postroad.store.suppressions import Filter
+from postroad.wire.address import AddressError, parse_mailbox
 
 if TYPE_CHECKING:
     from postroad.app.house import House
@@ -58,10 +60,18 @@ class OldEntry(OfProject, frozen=True, kw_only=True):
     force: bool = False
 
 
-class Entries(OfProject, frozen=True, kw_only=True):
-    """Addresses to be put on the list, as somebody wrote them down."""
+class Lines(OfProject, frozen=True, kw_only=True):
+    """Lines of a list that was read, to be put on the list."""
 
-    entries: Annotated[list[dict[str, object]], Meta(max_length=MOST_ROWS)]
+    lines: Annotated[list[Line], Meta(max_length=MOST_ROWS)]
+
+
+class Written(OfProject, frozen=True, kw_only=True):
+    """How the list is to be written, and which part of it."""
+
+    format: Format = Format.CSV
+    after: str | None = None
+    """The `next` of the page before."""
 
 
 class Undo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,34 +217,28 @@ def _by_option(refusal: Refused) -> Refused:
     return Refused(refusal.code, refusal.detail.replace("force=true", "--force"), flaws=refusal.flaws)
 
 
-async def take_in(house: "House", given: Entries) -> Answer:
+async def take_in(house: "House", given: Lines) -> Answer:
     """Put many addresses on the list; what is wrong with one concerns no other."""
     project = await project_of(house, given.project)
-    lines = b"".join([msgspec.json.encode(_line(entry)) + b"\n" for entry in given.entries])
-    done = await house.suppressions.take_in(project.id, lines, Format.JSONL, author=ACTOR)
-    return {
-        "added": done.added,
-        "present": done.changed + done.already_listed,
-        "errors": [{"address": result.address, "detail": result.detail} for result in done.results],
-    }
+    lines = [_judged(line) for line in given.lines]
+    done = await house.suppressions.take_lines(project.id, lines, author=ACTOR, defaults=ImportDefaults())
+    errors = [{"line": result.line, "address": result.address, "detail": result.detail} for result in done.results]
+    return {"added": done.added, "present": done.changed + done.already_listed, "errors": errors}
 
 
-def _line(entry: dict[str, object]) -> dict[str, object]:
-    """Return an entry in the words of the list; the reason that others give is a cause of ours, or else a note."""
-    reason = entry.get("reason")
-    cause, note = entry.get("cause"), entry.get("note")
-    if isinstance(reason, str):
-        if cause is None and reason.strip().lower() in Cause.__members__.values():
-            cause = reason
-        elif note is None:
-            note = reason[:NOTE_CHARACTERS]
-    return {
-        "address": entry.get("address"),
-        "scope": entry.get("scope") or entry.get("stream"),
-        "cause": cause,
-        "note": note,
-        "expires_at": entry.get("expires_at"),
-    }
+def _judged(line: Line) -> Line:
+    """Return a line with its address in the form in which it is stored, whoever read it."""
+    try:
+        return replace(line, address=parse_mailbox(line.address).address)
+    except AddressError as problem:
+        return replace(line, problem=line.problem or str(problem))
+
+
+async def give_out(house: "House", given: Written) -> Answer:
+    """Return a page of the list, written."""
+    project = await project_of(house, given.project)
+    octets, last = await house.suppressions.page(project.id, given.format, Filter(), after=given.after or "")
+    return {"text": octets.decode(), "next": last}
 
 
 def _row(entry: Suppression) -> Answer:
@@ -257,7 +261,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "suppression.list": operation(Page, list_all),
     "suppression.add": operation(NewEntry, add),
     "suppression.remove": operation(OldEntry, remove),
-    "suppression.import": operation(Entries, take_in),
+    "suppression.import": operation(Lines, take_in),
+    "suppression.export": operation(Written, give_out),
     "suppression.incidents": operation(Incidents, incidents),
     "suppression.undo": operation(Undo, undo),
     "suppression.remove_all": operation(Addresses, remove_all),

@@ -1,4 +1,7 @@
-"""Whole lists as CSV (RFC 4180) and as JSON lines: what other services export can be read, what we write can be too."""
+"""Whole lists as CSV (RFC 4180) and as JSON lines: what other services export can be read, what we write can be too.
+
+The API and the command line read and write with this, so that a list that one gave out is taken in by the other.
+"""
 
 import csv
 import datetime as dt
@@ -26,10 +29,12 @@ _ADDRESS_COLUMNS: Final = ("address", "email", "email address", "email_address",
 _SCOPE_COLUMNS: Final = ("scope", "stream")
 _COLUMNS: Final = (
     "address", "scope", "cause", "note", "author", "created_at", "expires_at", "message_id", "evidence", "id",
+    "site", "incident",
 )  # fmt: skip
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-_GUARDED: Final = re.compile(r"'(?=[=+\-@\t\r\n＝＋－＠])")
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+"""How a spreadsheet recognises a formula (OWASP, CSV injection), and what would be read back as a guarded one."""
+_GUARDED: Final = re.compile(r"'(?='*[=+\-@\t\r\n＝＋－＠])")
 
 
 class Format(StrEnum):
@@ -72,7 +77,9 @@ class _Fields(msgspec.Struct, frozen=True):
 
     address: str
     scope: str | None = None
+    stream: str | None = None
     cause: str | None = None
+    reason: object = None
     note: str | None = None
     expires_at: str | None = None
 
@@ -80,11 +87,22 @@ class _Fields(msgspec.Struct, frozen=True):
 _json_line = msgspec.json.Decoder(_Fields)
 
 
-def read_list(octets: bytes, form: Format) -> list[Line]:
+def form_of(octets: bytes) -> Format:
+    """Tell how a list is written, from how it begins; nothing but blanks is a list of nothing."""
+    begun = octets.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return Format.JSONL if begun.startswith(b"{") or not begun else Format.CSV
+
+
+def read_list(octets: bytes, form: Format, *, most: int | None = MOST_LINES) -> list[Line]:
     """Read a whole list; each line is judged by itself.
 
+    Args:
+        octets: the whole of it.
+        form: how it is written.
+        most: how many lines are taken; None: whatever there are.
+
     Raises:
-        Refused: it is not UTF-8, not CSV, has no column of addresses, or more lines than are taken at once.
+        Refused: it is not UTF-8, not CSV, has no column of addresses, or more lines than `most`.
     """
     try:
         text = octets.decode("utf-8-sig")
@@ -93,8 +111,8 @@ def read_list(octets: bytes, form: Format) -> list[Line]:
         raise Refused("invalid_request", f"Line {place} of the list is not UTF-8.") from problem
     lines: list[Line] = []
     for line in _read_csv(text) if form is Format.CSV else _read_json(text):
-        if len(lines) == MOST_LINES:
-            raise Refused("invalid_request", f"A list has at most {MOST_LINES:,} entries; cut it into parts.")
+        if len(lines) == most:
+            raise Refused("invalid_request", f"A list has at most {most:,} entries; cut it into parts.")
         lines.append(line)
     return lines
 
@@ -143,15 +161,15 @@ def _guarded(cell: str) -> str:
 
 
 def _read_csv(text: str) -> Iterator[Line]:
-    first = text.partition("\n")[0]
+    first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
     delimiter = next((mark for mark in (",", ";", "\t") if mark in first), ",")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        heading = next(reader, [])
+        heading = next((row for row in reader if any(cell.strip() for cell in row)), [])
         columns = _columns(heading)
         if not columns:
-            yield _line(1, {"address": heading[0]})  # an address alone, on the first line too
             columns = {"address": 0}
+            yield _line(reader.line_num, _cells(heading, columns))  # an address alone, on the first line too
     except csv.Error as problem:
         raise Refused("invalid_request", f"Line {reader.line_num} of the list is not CSV: {problem}.") from problem
     for row in _rows(reader):
@@ -186,7 +204,7 @@ def _columns(heading: Sequence[str]) -> dict[str, int]:
     places: dict[str, int] = {}
     for field, aliases in (
         ("address", _ADDRESS_COLUMNS), ("scope", _SCOPE_COLUMNS), ("cause", ("cause",)), ("note", ("note",)),
-        ("expires_at", ("expires_at",)),
+        ("expires_at", ("expires_at",)), ("reason", ("reason",)),
     ):  # fmt: skip
         found = [names.index(alias) for alias in aliases if alias in names]
         if found:
@@ -211,14 +229,14 @@ def _read_json(text: str) -> Iterator[Line]:
         except msgspec.DecodeError:
             yield Line(number=number, address="", problem="The line is not a JSON object with an address.")
             continue
-        yield _line(number, {name: value for name, value in msgspec.structs.asdict(fields).items() if value})
+        given = {name: value for name, value in msgspec.structs.asdict(fields).items() if isinstance(value, str)}
+        yield _line(number, {**given, "scope": fields.scope or fields.stream or ""})
 
 
 def _line(number: int, fields: Mapping[str, str]) -> Line:
     """Judge the fields of one line."""
     given = fields.get("address", "").strip()
-    note = fields.get("note", "")
-    cause = fields.get("cause", "").strip().lower()
+    cause, note = _cause_and_note(fields)
     try:
         address = parse_mailbox(given).address
         expires = fields.get("expires_at", "").strip()
@@ -240,3 +258,12 @@ def _line(number: int, fields: Mapping[str, str]) -> Line:
         note=note,
         expires_at=expires_at,
     )
+
+
+def _cause_and_note(fields: Mapping[str, str]) -> tuple[str, str]:
+    """Return both as the line says them; the reason that others give is a cause of ours, or else a note."""
+    cause, note = fields.get("cause", "").strip().lower(), fields.get("note", "")
+    reason = fields.get("reason", "")
+    if not cause and reason.strip().lower() in Cause.__members__.values():
+        return reason.strip().lower(), note
+    return cause, note or reason[:NOTE_CHARACTERS]
