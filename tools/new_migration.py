@@ -1,10 +1,11 @@
 """Write the next migration, by comparing the schema with a store at the newest step.
 
-Use: `python tools/new_migration.py NAME`.
+Use: `python tools/new_migration.py NAME`, for instance `python tools/new_migration.py add tracking hosts`.
 """
 
-import sys
+import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from alembic import command
@@ -14,8 +15,9 @@ from postroad.store import migrate
 from postroad.store.database import Database
 
 
-def main(message: str) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write a file into the versions folder; read it before it is committed, and set HEAD."""
+    message = _message(arguments)
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/new.db")
         scripts = Path(migrate.__file__).parent / "migrations"
@@ -30,5 +32,19 @@ def main(message: str) -> None:
         database.close()
 
 
+def _message(arguments: Sequence[str] | None) -> str:
+    """Return what the migration is called: a word or several."""
+    parser = argparse.ArgumentParser(
+        prog="python tools/new_migration.py",
+        description="Write the next migration, by comparing the schema with a store at the newest step. Read it before "
+        "you commit it, and set HEAD in postroad/store/migrations.",
+    )
+    parser.add_argument("name", metavar="NAME", nargs="+", help="what it does, in a few words: add tracking hosts")
+    message = " ".join(parser.parse_args(arguments).name).strip()
+    if not message:
+        parser.error("the migration needs a NAME that says what it does")
+    return message
+
+
 if __name__ == "__main__":
-    main(" ".join(sys.argv[1:]))
+    main()

@@ -2,11 +2,14 @@
 
 import ast
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from postroad.store import migrate
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -131,3 +134,29 @@ def test_what_failed_is_heard_alone_and_must_pass_each_time(tool, tmp_path, fail
 
 def test_a_run_that_names_no_failed_test_has_failed(tool, tmp_path):
     assert tool("again").hear(tmp_path / "absent") == 1
+
+
+@pytest.fixture
+def migrations(tmp_path, monkeypatch):
+    store = TOOLS.parent / "src" / "postroad" / "store"
+    shutil.copytree(store / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(migrate, "__file__", str(tmp_path / "migrate.py"))
+    return tmp_path / "migrations" / "versions"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2), ([" "], 2), (["--name", "x"], 2)])
+def test_a_migration_without_a_name_is_not_written(tool, migrations, capsys, arguments, code):
+    before = set(migrations.iterdir())
+    with pytest.raises(SystemExit) as left:
+        tool("new_migration").main(arguments)
+    assert left.value.code == code
+    told = capsys.readouterr()
+    assert "NAME" in told.out + told.err
+    assert set(migrations.iterdir()) == before
+
+
+def test_a_migration_is_written_behind_the_last_one(tool, migrations):
+    before = {path.name for path in migrations.glob("*.py")}
+    tool("new_migration").main(["add", "tracking", "hosts"])
+    (new,) = {path.name for path in migrations.glob("*.py")} - before
+    assert new == f"{len(before) + 1:04d}_add_tracking_hosts.py"
