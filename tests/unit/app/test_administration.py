@@ -47,7 +47,7 @@ def test_every_operation_of_the_command_line_is_there():
         suppression.incidents suppression.undo suppression.remove_all
         queue.list queue.count queue.show queue.change queue.suspend queue.resume queue.suspensions
         migrate doctor queue project.create project.list project.rename project.pause project.resume
-        key.create key.list key.revoke domain.create
+        key.create key.list key.revoke domain.create domain.delete
         domain.check domain.rotate domain.list message.send suppression.list suppression.add suppression.remove
         suppression.import suppression.export
         webhook.create webhook.list webhook.attempts webhook.rotate webhook.enable webhook.disable
@@ -221,6 +221,13 @@ def test_a_domain_that_dns_does_not_answer_for_stays_pending(told):
 def test_keys_that_wait_for_dns_are_not_rotated(told):
     told("domain.create", name="a.example")
     assert refused(told, "domain.rotate", name="a.example").code == "conflict"
+
+
+def test_a_domain_is_deleted_and_no_longer_listed(told):
+    made = told("domain.create", name="a.example")
+    assert told("domain.delete", name="A.example") == {"id": made["id"], "name": "a.example", "deleted": True}
+    assert told("domain.list")["data"] == []
+    assert refused(told, "domain.delete", name="a.example").code == "not_found"
 
 
 def test_a_domain_is_verified_and_rotated_by_what_dns_shows(settings, dns):

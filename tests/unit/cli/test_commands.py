@@ -46,6 +46,7 @@ import pytest
         ("key list --project shop", "key.list", {"project": "shop"}),
         ("key revoke key_1", "key.revoke", {"project": "default", "key": "key_1"}),
         ("domain create a.example", "domain.create", {"project": "default", "name": "a.example"}),
+        ("domain delete a.example --yes", "domain.delete", {"project": "default", "name": "a.example"}),
         ("domain list", "domain.list", {"project": "default"}),
         ("domain rotate a.example", "domain.rotate", {"project": "default", "name": "a.example"}),
         (

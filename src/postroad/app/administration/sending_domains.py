@@ -1,4 +1,4 @@
-"""Sending domains: made, looked up in DNS, their keys rotated."""
+"""Sending domains: made, looked up in DNS, their keys rotated, deleted."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -44,6 +44,14 @@ async def rotate(house: "House", given: OneDomain) -> Answer:
     """Make new keys for a domain."""
     project = await project_of(house, given.project)
     return told(house.senders.shown(await house.senders.rotate(project.id, given.name, actor=ACTOR)))
+
+
+async def delete(house: "House", given: OneDomain) -> Answer:
+    """Take a domain away."""
+    project = await project_of(house, given.project)
+    domain = (await house.senders.get(project.id, given.name)).domain
+    await house.senders.delete(project.id, domain.id, actor=ACTOR)
+    return {"id": domain.id, "name": domain.name, "deleted": True}
 
 
 async def list_all(house: "House", given: OfProject) -> Answer:
@@ -96,5 +104,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "domain.create": operation(OneDomain, create, seals=True),
     "domain.check": operation(OneDomain, check),
     "domain.rotate": operation(OneDomain, rotate, seals=True),
+    "domain.delete": operation(OneDomain, delete),
     "domain.list": operation(OfProject, list_all),
 }
