@@ -1,5 +1,7 @@
 """Which project uploaded which blob, and when: what it may name in a message, and what nobody named in the end."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
@@ -7,14 +9,15 @@ from postroad.model.ids import ProjectId
 from postroad.store import bulk
 
 
-def note(connection: Connection, project: ProjectId, sha256: str, at: Instant) -> None:
-    """Note that a project uploads a blob; once more makes it young again."""
-    bulk.run(
-        connection,
-        "INSERT INTO uploads (project_id, sha256, at) VALUES (?, ?, ?) "
-        "ON CONFLICT (project_id, sha256) DO UPDATE SET at = excluded.at",
-        (project, sha256, at),
-    )
+def note(connection: Connection, project: ProjectId, blobs: Iterable[str], at: Instant) -> None:
+    """Note that a project uploads blobs; once more makes them young again."""
+    for sha256 in blobs:
+        bulk.run(
+            connection,
+            "INSERT INTO uploads (project_id, sha256, at) VALUES (?, ?, ?) "
+            "ON CONFLICT (project_id, sha256) DO UPDATE SET at = excluded.at",
+            (project, sha256, at),
+        )
 
 
 def may_name(connection: Connection, project: ProjectId, sha256: str) -> bool:

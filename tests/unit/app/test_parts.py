@@ -165,8 +165,8 @@ async def test_an_upload_that_no_message_names_goes_after_its_time(database, pro
     blobs = Blobs((tmp_path / "blobs").as_uri())
     unnamed, named, again = [await blobs.put(octets) for octets in (b"unnamed", b"named", b"again")]
     for name in (unnamed, named, again):
-        database.write_now(lambda c, name=name: uploads.note(c, project.id, name, clock.now()))
-    database.write_now(lambda c: uploads.note(c, ProjectId("prj_other"), again, after(clock.now(), DAY)))
+        database.write_now(lambda c, name=name: uploads.note(c, project.id, [name], clock.now()))
+    database.write_now(lambda c: uploads.note(c, ProjectId("prj_other"), [again], after(clock.now(), DAY)))
     new = replace(new_message(mints, project, "a@x.test"), blobs=(named,))
     database.write_now(lambda c: accept(c, [acceptance(project, new)]))
     for path in (tmp_path / "blobs").rglob("*"):

@@ -229,13 +229,13 @@ async def test_a_store_that_is_away_is_said_and_not_hidden(house):
 async def upload(house, octets):
     """Upload octets as the API does, and return their name."""
     name = await house.blobs.put(octets)
-    await house.database.write(lambda c: uploads.note(c, house.caller.project.id, name, START))
+    await house.database.write(lambda c: uploads.note(c, house.caller.project.id, [name], START))
     return name
 
 
 async def test_a_blob_of_another_project_is_as_good_as_none(house):
     name = await house.blobs.put(b"theirs")
-    await house.database.write(lambda c: uploads.note(c, ProjectId("prj_theirs"), name, START))
+    await house.database.write(lambda c: uploads.note(c, ProjectId("prj_theirs"), [name], START))
     named = draft(attachments=[AttachmentInput("a", blob=name)])
     unknown = draft(attachments=[AttachmentInput("a", blob="ab" * 32)])
     errors = [await refused(house.intake.accept(house.caller, each)) for each in (named, unknown)]
@@ -279,7 +279,20 @@ async def test_a_blob_that_was_uploaded_counts_towards_the_size(database, tmp_pa
     blob = await upload(house, bytes(800))
     error = await refused(house.intake.accept(house.caller, draft(attachments=[AttachmentInput("a", blob=blob)])))
     assert "1000 octets" in error.detail
+    assert [flaw.code for flaw in error.flaws] == ["message_too_large"]
     assert house.count("messages") == 0
+
+
+async def test_a_refused_message_leaves_no_file_of_its_own(house):
+    files = [AttachmentInput("a", content="aGk="), AttachmentInput("b", blob="ab" * 32)]
+    await refused(house.intake.accept(house.caller, draft(attachments=files)))
+    assert await house.blobs.size(hashlib.sha256(b"hi").hexdigest()) is None
+
+
+async def test_files_of_a_batch_that_is_refused_whole_go_as_uploads_do(house):
+    items = [draft(attachments=[AttachmentInput("a", content="aGk=")]), draft(to=[])]
+    await refused(house.intake.accept_batch(house.caller, items, all_or_nothing=True))
+    assert house.rows("SELECT sha256, at FROM uploads") == [(hashlib.sha256(b"hi").hexdigest(), START)]
 
 
 async def test_large_content_lies_in_the_blob_store(house):

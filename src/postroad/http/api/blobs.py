@@ -39,7 +39,7 @@ class BlobsController(Controller):
         if len(body) > most:
             raise Refused("payload_too_large", f"A blob has {most} octets at the most, as it must fit a message.")
         project, sha256, now = caller.project.id, await asyncio.to_thread(_digest, body), services.clock.now()
-        await services.database.write(lambda connection: uploads.note(connection, project, sha256, now))
+        await services.database.write(lambda connection: uploads.note(connection, project, [sha256], now))
         return BlobShown(await services.blobs.put(body), len(body))
 
 

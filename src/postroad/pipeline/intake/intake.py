@@ -17,14 +17,13 @@ from postroad.model.message import Attachment, Content, Message, Party, Role, en
 from postroad.model.project import Caller
 from postroad.model.stream import PRECEDENCE, Stream
 from postroad.pipeline.intake.draft import Draft
+from postroad.pipeline.intake.raw import prepare_raw, read_raw
 from postroad.pipeline.intake.reading import IntakeLimits, Reading, encoded_octets, read
 from postroad.store import uploads
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
 from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
 from postroad.store.wakeup import WakeUp
-from postroad.wire import headers as wire_headers
-from postroad.wire import parse as wire_parse
 from postroad.wire.address import Mailbox
 
 _INLINE_OCTETS = 128 * 1024
@@ -144,7 +143,7 @@ class Intake:
         """
         self._gate()
         now = self._clock.now()
-        author = _prepare_raw(octets, self._limits, now, "unused@invalid").author
+        author = prepare_raw(octets, self._limits, now, "unused@invalid").author
         found = Reading(
             sender=Party(author.address),
             sender_domain=author.domain,
@@ -180,9 +179,10 @@ class Intake:
             prepared.append(item if isinstance(item, Refused) else await self._try(caller, item, now))
             if len(prepared) % 50 == 0:
                 await asyncio.sleep(0)  # let the loop breathe: no stretch of work over a few milliseconds
-        if all_or_nothing:
-            _refuse_any(prepared)
         good = [item for item in prepared if isinstance(item, NewMessage)]
+        if all_or_nothing and len(good) < len(prepared):
+            await self._leave(caller, good, now)
+            raise _none_of(prepared)
         status = 202 if good else 422
         return await self._store(caller, good, lambda accepted: _render_batch(prepared, accepted), idempotency, status)
 
@@ -191,6 +191,12 @@ class Intake:
             return await self._prepare(caller, draft, now)
         except Refused as refusal:
             return refusal
+
+    async def _leave(self, caller: Caller, new: Sequence[NewMessage], now: Instant) -> None:
+        """Note the blobs of what is not accepted after all: like uploads that nobody names, they go in time."""
+        left = {sha256 for one in new for sha256 in one.blobs}
+        if left:
+            await self._database.write(lambda c: uploads.note(c, caller.project.id, sorted(left), now))
 
     async def _store(
         self,
@@ -245,7 +251,7 @@ class Intake:
         header_id = f"{message_id[4:]}@{found.sender_domain}"
         subject = draft.subject
         if found.raw is not None:
-            subject, header_id, found.raw = _read_raw(found, self._limits, now, header_id)
+            subject, header_id, found.raw = read_raw(found, self._limits, now, header_id)
         content = await self._content(caller, draft, found, found.sender, subject)
         stored, sha256 = await self._place(encode_content(content))
         due = max(now, found.send_at or now)
@@ -290,23 +296,33 @@ class Intake:
         )
 
     async def _attachments(self, caller: Caller, found: Reading) -> tuple[Attachment, ...]:
+        """Put the files away; the last that can be refused, so that a refusal leaves nothing behind."""
+        named = {
+            n: await self._claim(caller, n, file.given.blob or "")
+            for n, file in enumerate(found.files)
+            if file.octets is None
+        }
+        found.size += sum([encoded_octets(size) for size in named.values()])
+        if found.size > self._limits.message_octets:
+            detail = f"The message is larger than {self._limits.message_octets} octets."
+            raise Refused("invalid_request", detail, flaws=(Flaw("", detail, "message_too_large"),))
         attachments: list[Attachment] = []
         for n, file in enumerate(found.files):
             given = file.given
-            if file.octets is not None:
-                sha256, size = await self._blobs.put(file.octets), len(file.octets)
+            if file.octets is None:
+                sha256, size = given.blob or "", named[n]
             else:
-                sha256 = given.blob or ""
-                mine = partial(uploads.may_name, project=caller.project.id, sha256=sha256)
-                known = await self._blobs.claim(sha256) if await self._database.read(mine) else None
-                if known is None:
-                    raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
-                size = known
-                found.size += encoded_octets(size)
+                sha256, size = await self._blobs.put(file.octets), len(file.octets)
             attachments.append(Attachment(given.filename, given.content_type, sha256, size, given.content_id))
-        if found.size > self._limits.message_octets:
-            raise Refused.field("", f"The message is larger than {self._limits.message_octets} octets.")
         return tuple(attachments)
+
+    async def _claim(self, caller: Caller, n: int, sha256: str) -> int:
+        """Return the octets of an uploaded blob, which is not removed from here on."""
+        mine = partial(uploads.may_name, project=caller.project.id, sha256=sha256)
+        size = await self._blobs.claim(sha256) if await self._database.read(mine) else None
+        if size is None:
+            raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
+        return size
 
     async def _place(self, content: bytes) -> tuple[bytes | None, str | None]:
         if len(content) <= _INLINE_OCTETS:
@@ -332,53 +348,20 @@ def _check_limits(caller: Caller, found: Reading) -> None:
             )
 
 
-def _read_raw(found: Reading, limits: IntakeLimits, now: Instant, header_id: str) -> tuple[str, str, bytes]:
-    """Return subject, Message-ID and the octets to keep of a raw message.
-
-    Raises:
-        Refused: it cannot be sent as it is; it is never repaired.
-    """
-    prepared = _prepare_raw(found.raw or b"", limits, now, header_id)
-    if found.sender is not None and prepared.author.address != found.sender.email:
-        raise Refused.field("/from", "This is not the From of the raw message.", code="invalid_raw")
-    subject = next((field.value for field in prepared.fields if field.name == b"subject"), "")
-    kept = b"".join([field.octets for field in prepared.fields]) + b"\r\n" + prepared.body
-    return subject[: limits.subject_characters], prepared.message_id.strip("<>"), kept
-
-
-def _prepare_raw(octets: bytes, limits: IntakeLimits, now: Instant, header_id: str) -> wire_parse.Prepared:
-    try:
-        wire_parse.check_lines(octets)
-        message = wire_parse.parse(
-            octets,
-            header_count=limits.headers,
-            header_octets=limits.header_octets,
-            octets_limit=limits.message_octets,
-        )
-        return wire_parse.prepare(
-            message, date=wire_headers.date("Date", now // 1_000_000), message_id=f"<{header_id}>"
-        )
-    except wire_parse.RawMailError as error:
-        raise Refused.field("/raw", str(error), code="invalid_raw") from error
-
-
 def _blobs(content: Content, sha256: str | None) -> tuple[str, ...]:
     """Return the names of the blobs that a message needs."""
     named = [attachment.sha256 for attachment in content.attachments]
     return tuple([name for name in (*named, content.raw_sha256, sha256) if name is not None])
 
 
-def _refuse_any(items: Sequence[NewMessage | Refused]) -> None:
+def _none_of(items: Sequence[NewMessage | Refused]) -> Refused:
     flaws = [
         Flaw(f"/messages/{n}{flaw.pointer}", flaw.detail, flaw.code)
         for n, item in enumerate(items)
         if isinstance(item, Refused)
         for flaw in (item.flaws or (Flaw("", item.detail, item.code),))
     ]
-    if flaws:
-        raise Refused(
-            "batch_refused", "Nothing was accepted, because not every message of the batch can be.", flaws=flaws
-        )
+    return Refused("batch_refused", "Nothing was accepted, because not every message of the batch can be.", flaws=flaws)
 
 
 def _render_one(accepted: Sequence[Accepted]) -> bytes:
