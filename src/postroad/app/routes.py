@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from postroad.config import RouteKind, RouteRule, Secret, Settings, parse_relay
 from postroad.config.paths import Pool
+from postroad.model.attempt import OWN_ROUTES
 from postroad.model.route import CaptureRoute, Family, RelayRoute, RelaysRoute, Security, Source
 from postroad.pipeline.routing import Router, Rule, SourcePool, Target, Through
 
@@ -167,6 +168,8 @@ def _relays(names: tuple[str, ...], paths: Paths, who: str) -> RelayRoute | Rela
 
 
 def _relay(name: str, url: Secret) -> RelayRoute:
+    if name in OWN_ROUTES:
+        raise UnknownPath(f"a relay is named {name!r}, which stands for mail without one; give it a name of its own")
     relay = parse_relay(url.reveal())
     return RelayRoute(
         name=name,

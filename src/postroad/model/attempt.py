@@ -1,6 +1,7 @@
 """An attempt: what happened when a delivery met a mail server, as facts without judgement."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -140,6 +141,10 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+OWN_ROUTES: Final = frozenset({"", "mx", "capture"})
+"""What an attempt's route may be besides the name of a relay; empty: it did not come to choosing one."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One attempt to hand one delivery over. Neither `reply` nor `trouble` set is impossible."""
 
@@ -167,6 +172,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_at: Instant
     finished_at: Instant
     conversation: tuple[Line, ...] = ()
+
+    @property
+    def by_relay(self) -> bool:
+        """Whether it went to a relay of ours."""
+        return self.route not in OWN_ROUTES
 
     @property
     def delivered(self) -> bool:

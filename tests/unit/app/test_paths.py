@@ -117,6 +117,8 @@ relays = ["first"]
         ('[[sources]]\nipv4 = "192.0.2.1"\n', "a name of its own"),
         ('[[pools]]\nname = "p"\n', "needs sources"),
         ('[[relays]]\nname = "r"\n', "relays has an item 'r' without a url"),
+        ('[[relays]]\nname = "capture"\nurl = "smtp://r.test"\n', "a relay is named 'capture'"),
+        ('[[delivery.routes]]\nroute = "relay"\nname = "mx"\nrelay_url = "smtp://r.test"\n', "a relay is named 'mx'"),
         ('[[pools]]\nname = "p"\nsources = ["x"]\n', "names the source 'x'"),
         (
             '[[sources]]\nname = "a"\nipv4 = "192.0.2.1"\n[[pools]]\nname = "p"\nsources = ["a"]\nweights = [1, 2]\n',

@@ -20,7 +20,7 @@ from postroad.model.reason import Action, Basis, Class, Confidence, Permanence, 
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression, fold
 from postroad.pipeline.outcomes.afterwards import Later, afterwards, remedy_after
 from postroad.pipeline.outcomes.evidence import Evidence
-from postroad.pipeline.outcomes.last_attempt import LastAttempt, by_relay, last_attempt
+from postroad.pipeline.outcomes.last_attempt import LastAttempt, last_attempt
 from postroad.pipeline.outcomes.roads import Road, Roads, delayed
 from postroad.pipeline.outcomes.words import (
     CAUSES,
@@ -191,7 +191,7 @@ def _answer(
         attempts=delivery.attempts,
         last_attempt=last_attempt(attempts[-1]) if attempts else None,
         next=_next(delivery, now),
-        remedy=remedy_after(facts) or _remedy(delivery, entry, relayed=bool(attempts) and by_relay(attempts[-1])),
+        remedy=remedy_after(facts) or _remedy(delivery, entry, relayed=bool(attempts) and attempts[-1].by_relay),
         suppression=None if entry is None else _listed(entry),
         possible_duplicate=delivery.possible_duplicate,
         later=later,

@@ -57,7 +57,6 @@ _PASSING_TROUBLE: Final = {
     Trouble.TLS: (Class.TLS_REQUIRED_FAILED, "4.7.5"),
 }
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO})
-_NO_RELAY: Final = frozenset({"", "mx", "capture"})
 
 
 def judge(attempt: Attempt, lease: Lease, stream: Stream, *, now: Instant, chance: float, policy: Policy) -> Verdict:
@@ -134,7 +133,7 @@ def _troubled(case: _Case, trouble: Trouble) -> Verdict:
             return _held(case, "compose.poison", cls=Class.LOCAL)
         case Trouble.AUTH_UNAVAILABLE:
             return _held(case, "smtp.auth.unavailable")
-        case Trouble.NO_SUCH_DOMAIN if case.attempt.route in _NO_RELAY:
+        case Trouble.NO_SUCH_DOMAIN if not case.attempt.by_relay:
             return _no_such_domain(case)
         case _:
             return _named(case, trouble)
@@ -251,7 +250,7 @@ def _senseless(case: _Case) -> Verdict:
 
 def _about_credentials(attempt: Attempt, reply: SmtpReply) -> bool:
     """Tell whether a 5xx means that a relay does not know us (RFC 4954 §6): our setting, no fault of the mail."""
-    return attempt.phase is Phase.AUTH or (attempt.route not in _NO_RELAY and reply.code in (530, 534, 535, 538))
+    return attempt.phase is Phase.AUTH or (attempt.by_relay and reply.code in (530, 534, 535, 538))
 
 
 def _refused_session(case: _Case, found: Finding) -> Verdict:

@@ -55,7 +55,6 @@ _POLICIES: Final = {
 
 
 _BY_URL: Final = "The relay's URL says whether TLS is used."
-_NO_RELAYS: Final = frozenset({"", "mx", "capture"})
 _NO_CONVERSATION: Final = frozenset({Phase.COMPOSE, Phase.RESOLVE, Phase.CONNECT})
 
 
@@ -80,11 +79,6 @@ def last_attempt(attempt: Attempt) -> LastAttempt:
         reply=None if words is None else " ".join(words),
         trouble=attempt.trouble,
     )
-
-
-def by_relay(attempt: Attempt) -> bool:
-    """Tell whether an attempt went to a relay of ours, whose name its route is."""
-    return attempt.route not in _NO_RELAYS
 
 
 def _exchangers(attempt: Attempt) -> tuple[ExchangerTold, ...]:
@@ -130,7 +124,7 @@ def _secured(attempt: Attempt) -> str | None:
     if attempt.tls_policy is None:
         return None
     facts, broken, policy = attempt.tls, attempt.tls_broken, _POLICIES[attempt.tls_policy]
-    if attempt.tls_policy is TlsPolicy.OPPORTUNISTIC and by_relay(attempt):
+    if attempt.tls_policy is TlsPolicy.OPPORTUNISTIC and attempt.by_relay:
         policy = _BY_URL
     if facts is None and broken is not None:
         return (
