@@ -146,7 +146,7 @@ async def test_an_object_that_is_young_is_not_written_again_when_it_is_claimed(
 async def test_an_object_that_is_old_is_written_again_when_it_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Blobs("memory:///")
     name = await store.put(b"old")
-    monkeypatch.setattr("postroad.store.blobs._YOUNG_S", -1.0)
+    monkeypatch.setattr("postroad.store.blobs.YOUNG_S", -1.0)
     before = (await obstore.head_async(store._store, f"{name[:2]}/{name[2:4]}/{name}"))["last_modified"]
     assert await store.claim(name) == 3
     after = (await obstore.head_async(store._store, f"{name[:2]}/{name[2:4]}/{name}"))["last_modified"]

@@ -18,15 +18,13 @@ from postroad.store import (
     transport,
     uploads,
 )
-from postroad.store.blobs import Blobs
+from postroad.store.blobs import YOUNG_S, Blobs
 from postroad.store.database import Database
 
 _log = structlog.get_logger("postroad.retention")
 _ROUND_S = 600.0
 _BREATH_S = 0.2
 _BATCH = 500
-_YOUNG_S = 3600.0
-"""A blob that was put within this time is left alone."""
 
 Removal = Callable[[Connection, Instant, int], int]
 FreeingRemoval = Callable[[Connection, Instant, int], tuple[int, list[str]]]
@@ -98,7 +96,7 @@ class Retention:
 
     async def _blob(self, sha256: str) -> None:
         if not await self._database.read(lambda connection: retention.is_used(connection, sha256)):
-            await self._blobs.delete(sha256, unused_for_s=_YOUNG_S)
+            await self._blobs.delete(sha256, unused_for_s=YOUNG_S)
 
 
 def _tls_sessions(connection: Connection, before: Instant, limit: int) -> int:

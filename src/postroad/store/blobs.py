@@ -16,8 +16,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from postroad.model.errors import Refused, Unavailable
 
-_YOUNG_S = 900.0
-"""A blob of this age is made young when it is claimed; none younger than four times that is ever removed."""
+YOUNG_S = 3600.0
+"""A blob that was put or claimed within this time is not removed: a row that names it may not be committed yet."""
 
 
 class BlobMissing(Exception):  # noqa: N818 - named for what it is
@@ -89,14 +89,15 @@ class Blobs:
     async def claim(self, sha256: str) -> int | None:
         """Return a blob's octets, or None when there is none; one that is there is young afterwards.
 
-        Whoever is about to name it in a row does this first, so that it is not removed meanwhile.
+        Whoever is about to name it in a row does this first, so that it is not removed meanwhile. One that stays young
+        for long enough is left as it is.
 
         Raises:
             Unavailable: the store cannot be asked now.
         """
         try:
             found = await obstore.head_async(self._store, _path(sha256))
-            if (datetime.now(UTC) - found["last_modified"]).total_seconds() > _YOUNG_S:
+            if (datetime.now(UTC) - found["last_modified"]).total_seconds() > YOUNG_S / 4:
                 await self._renew(sha256)
         except (NotFoundError, FileNotFoundError, BlobMissing):
             return None
