@@ -54,14 +54,12 @@ def migrate(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Examine settings, database, disk, DNS and sending domains, and say what to change."""
-    from postroad.config import check_production
-
     settings = settings_of(config)
     # Beside `postroad dev` most of this is as it should be, until somebody serves.
     before = "Before `postroad serve`: " if _is_development(settings) else ""
     settings_found: list[Operation] = [
-        {"name": problem.setting, "state": "warning", "detail": f"{before}{problem.sentence}"}
-        for problem in check_production(settings)
+        {"name": problem["setting"], "state": "warning", "detail": f"{before}{problem['detail']}"}
+        for problem in _unsafe(settings)
     ]
     answer = ask(config, "doctor")
     findings: list[Operation] = [*settings_found, *rows(answer, "findings")]
@@ -107,16 +105,7 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 @config_app.command("check")
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Say what keeps `postroad serve` from starting with these settings."""
-    from postroad.app import unusable_limits, unusable_paths
-    from postroad.config import check_production
-
-    settings = settings_of(config)
-    problems = [{"setting": each.setting, "detail": each.sentence} for each in check_production(settings)]
-    routes_told = any(each["setting"] in {"delivery.relay_url", "delivery.routes"} for each in problems)
-    if not routes_told and (flaw := unusable_paths(settings)) is not None:
-        problems.append({"setting": "delivery", "detail": f"{flaw}."})
-    if (flaw := unusable_limits(settings)) is not None:
-        problems.append({"setting": "shaping.file", "detail": flaw})
+    problems = _unsafe(settings_of(config))
     if as_json:
         tell_json({"data": problems})
     elif problems:
@@ -125,6 +114,20 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         typer.echo("These settings are safe to serve with.")
     if problems:
         raise typer.Exit(1)
+
+
+def _unsafe(settings: "Settings") -> list[dict[str, str]]:
+    """Return what keeps `postroad serve` from starting, as far as it shows without the store."""
+    from postroad.app import unusable_limits, unusable_paths
+    from postroad.config import check_production
+
+    problems = [{"setting": each.setting, "detail": each.sentence} for each in check_production(settings)]
+    routes_told = any(each["setting"] in {"delivery.relay_url", "delivery.routes"} for each in problems)
+    if not routes_told and (flaw := unusable_paths(settings)) is not None:
+        problems.append({"setting": "delivery", "detail": f"{flaw}."})
+    if (flaw := unusable_limits(settings)) is not None:
+        problems.append({"setting": "shaping.file", "detail": flaw})
+    return problems
 
 
 def _roles(chosen: list[str] | None) -> frozenset[str] | None:

@@ -112,6 +112,8 @@ def test_config_check_tells_of_ways_that_serve_would_refuse(postroad, server, sa
     server.unusable = "delivery.pool names the pool 'main', which does not exist; add it to pools, or correct it"
     ended = postroad("config", "check", "--config", safe)
     assert (ended.code, ended.out) == (1, f"problem  {server.unusable}.\n")
+    server.answers = [{"findings": [], "domains": []}]
+    assert postroad("doctor", "--config", safe).out == f"warning  {server.unusable}.\n"
 
 
 def test_config_check_tells_of_limits_that_serve_would_refuse(postroad, server, safe):
