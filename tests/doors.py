@@ -23,9 +23,11 @@ from postroad.features.webhooks import Webhooks
 from postroad.http.door import Door
 from postroad.http.server import build
 from postroad.http.services import Services
+from postroad.model.clock import SECOND
 from postroad.model.errors import Refused, Unavailable
 from postroad.model.ids import DeliveryId, ProjectId
 from postroad.model.project import Caller, KeyScope, Project
+from postroad.pipeline.deliver import Relays
 from postroad.pipeline.intake import Intake, IntakeLimits
 from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.shaping.limits import Book, Limits
@@ -184,7 +186,7 @@ def sites_over(database: Database, clock: StillClock, suspensions: Suspensions) 
     """Return the sites of a server that has sent nothing yet."""
     shaping = Shaping(Book(Limits()), clock=clock, chance=lambda: 0.0, node="n1")
     keeper = Keeper(shaping, database, clock, node="n1", reread=lambda: None, due=lambda: None)
-    return Sites(shaping, keeper, clock, suspensions)
+    return Sites(shaping, keeper, clock, suspensions, Relays(lambda: clock.now() / SECOND))
 
 
 @pytest_asyncio.fixture

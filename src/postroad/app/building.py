@@ -36,7 +36,7 @@ from postroad.features.webhooks import Notifier, Webhooks
 from postroad.http.services import Readiness
 from postroad.model.clock import SECOND, Clock
 from postroad.model.delivery import Hold
-from postroad.pipeline.deliver import Deliverer, DeliverSettings
+from postroad.pipeline.deliver import Deliverer, DeliverSettings, Relays
 from postroad.pipeline.dressing import Dresser
 from postroad.pipeline.intake import Intake, IntakeLimits
 from postroad.pipeline.journal import Journal
@@ -151,7 +151,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     ringing = Ringing(database, node=node.name)
     join(ringing, due, suspensions)
     changed = changing(ringing, suspensions)
-    shaping = shaping_of(settings, identifiers, clock, node)
+    shaping, relays = shaping_of(settings, identifiers, clock, node), Relays(steady(clock))
     router = router_of(settings, identifiers, dev=dev)
     transport, policy_egress = transport_of(settings, database, clock)
     suppressions = Suppressions(database, clock, mint, streams=streams, told=told.ring)
@@ -160,7 +160,7 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
         suppressions=suppressions, told=told, node=node.name, rulebook=ground.rules.book,
     )  # fmt: skip
     rehearsal = Rehearsal(arrivals, vault.derive("return path"), clock)
-    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal)
+    sending, recompose = _delivery(ground, streams, senders, router, shaping, suspensions, transport, rehearsal, relays)
     retention = Retention(database, blobs, clock, settings.retention)
     room = _room(settings, database)
     intake = _intake(ground, streams, senders, room, sending)
@@ -178,13 +178,11 @@ async def _furnish(settings: Settings, dev: bool, node: Node, vault: Vault, data
     return House(
         settings=settings, dev=dev, node=node, clock=clock, mint=mint, vault=vault, database=database, blobs=blobs,
         due=due, told=told, ringing=ringing, projects=projects, keys=keys, streams=streams, senders=senders,
-        suppressions=suppressions,
-        webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
-        notifier=notifier,
-        egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake, tls_mail=tls_mail,
-        sending=sending, recompose=recompose, retention=retention, time=time, rules=ground.rules,
-        suspensions=suspensions, shaping=shaping, keeper=keeper, sites=Sites(shaping, keeper, clock, suspensions),
-        undoing=Undoing(database, clock, mint, told=told.ring),
+        suppressions=suppressions, webhooks=Webhooks(database, vault, clock, mint, policy=policy, wake=told),
+        notifier=notifier, egress=egress, room=room, lookout=Lookout(database), readiness=Readiness(), intake=intake,
+        tls_mail=tls_mail, sending=sending, recompose=recompose, retention=retention, time=time, rules=ground.rules,
+        suspensions=suspensions, shaping=shaping, keeper=keeper, undoing=Undoing(database, clock, mint, told=told.ring),
+        sites=Sites(shaping, keeper, clock, suspensions, relays),
         queue=Queue(database, clock, mint, due=due.ring_everywhere, told=told.ring), suspending=suspending,
         guard=_guard(ground, streams, changed), arrivals=arrivals, inbound=inbound, transport=transport,
         policy_egress=policy_egress,
@@ -229,6 +227,7 @@ def _delivery(
     suspensions: Suspensions,
     transport: Transport,
     rehearsal: Rehearsal,
+    relays: Relays,
 ) -> tuple[Sending, Recomposer]:
     settings, database = ground.settings, ground.database
     return_path_key = ground.vault.derive("return path")
@@ -258,6 +257,7 @@ def _delivery(
             shaping=shaping,
             tls=knowledge(transport),
             comes_back=rehearsal,
+            relays=relays,
             time_s=steady(ground.clock),
         ),
         router=router,

@@ -16,6 +16,8 @@ class Flow(StrEnum):
     """Nothing is sent for a while."""
     PROBING = "probing"
     """One message at a time finds out whether the site takes mail again."""
+    RESTING = "resting"
+    """A relay that the answering node could not reach, and for which it asks others first."""
 
 
 class What(StrEnum):

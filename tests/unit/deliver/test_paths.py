@@ -33,6 +33,9 @@ async def test_the_next_relay_takes_over_and_the_first_rests(make, server, messa
     assert found.conversation[0].text.startswith("<relay away:")
     assert [each.host for each in found.passed] == [NOWHERE.host]
     assert found.exchangers == ()
+    ((rest, left_s),) = deliverer._relays.resting()
+    assert (rest.relay, rest.times, rest.attempt.trouble) == (NOWHERE, 1, Trouble.REFUSED)
+    assert 0 < left_s <= 30
     again = await deliverer.deliver(route, message())
     assert again.delivered
     assert not any("away" in line.text for line in again.conversation)

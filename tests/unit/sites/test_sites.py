@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from doors import House
 from postroad.features.queue import NewSuspension
-from postroad.model.clock import MINUTE, SECOND
+from postroad.model.attempt import Attempt, Phase, SmtpReply, Trouble
+from postroad.model.clock import MINUTE, SECOND, Instant, to_rfc3339
 from postroad.model.project import KeyScope
+from postroad.model.route import RelayRoute, Source
 from postroad.model.shaping import Pin
 from postroad.model.stream import StreamKind
 from postroad.pipeline.keeping import Keeper
@@ -202,6 +205,70 @@ async def test_with_several_projects_no_key_moves_what_holds_for_all(house: Hous
         404,
     )
     assert (await api.put(f"{PATH}/google/pins", json={"limits": {"connections": 3}})).status_code == 403
+
+
+# --- relays that rest ------------------------------------------------------------------------------------------------
+
+FIRST = RelayRoute("first", "mx.test", 587)
+UNREACHED = Attempt(
+    phase=Phase.CONNECT, trouble=Trouble.REFUSED, detail="The connection was refused.", started_at=START,
+    finished_at=START,
+)  # fmt: skip
+HALF_A_MINUTE = to_rfc3339(Instant(START + 30 * SECOND))
+RESTS = f"The relay first rests until {HALF_A_MINUTE}, and others are asked first, because: The connection was refused."
+
+
+async def test_a_relay_that_rests_is_told_until_it_does_not(house: House, api: httpx.AsyncClient) -> None:
+    sites = house.services.sites
+    for name in ("mx.test:587", "mx.test:587@second", "mx.test:587/prj", "mx.test:25"):
+        sites._shaping.site(name)
+    sites._relays.failed(FIRST, UNREACHED)
+    found = {each["site"]: each for each in (await api.get(PATH)).json()["data"]}
+    assert {name for name, each in found.items() if each["flow"] == "resting"} == {"mx.test:587", "mx.test:587/prj"}
+    assert (found["mx.test:587"]["sentence"], found["mx.test:587"]["until"]) == (RESTS, HALF_A_MINUTE)
+    assert next(iter(found)).startswith("mx.test:587")
+    house.clock.pass_by(31 * SECOND)
+    assert (await api.get(f"{PATH}/mx.test:587")).json()["sentence"] == "Mail flows."
+
+
+async def test_a_relay_rests_by_the_source_it_was_not_reached_from(house: House, api: httpx.AsyncClient) -> None:
+    sites = house.services.sites
+    for name in ("mx.test:587", "mx.test:587@second"):
+        sites._shaping.site(name)
+    sites._relays.failed(replace(FIRST, source=Source("second", ipv4="192.0.2.1")), UNREACHED)
+    found = {each["site"]: each["flow"] for each in (await api.get(PATH)).json()["data"]}
+    assert found == {"mx.test:587@second": "resting", "mx.test:587": "flowing"}
+
+
+async def test_of_two_rests_at_one_place_the_longer_is_told(house: House, api: httpx.AsyncClient) -> None:
+    sites = house.services.sites
+    sites._shaping.site("mx.test:587")
+    refused = SmtpReply(code=535, enhanced="5.7.8", text="Who are you")
+    login = replace(UNREACHED, phase=Phase.AUTH, trouble=None, detail="", reply=refused)
+    sites._relays.failed(replace(FIRST, name="with login", username="ann"), login)
+    sites._relays.failed(FIRST, UNREACHED)
+    sentence = (await api.get(f"{PATH}/mx.test:587")).json()["sentence"]
+    assert "with login rests until" in sentence
+    assert sentence.endswith("because: 535 5.7.8 Who are you.")
+
+
+async def test_where_mail_waits_anyway_a_rest_is_told_behind(house: House, api: httpx.AsyncClient) -> None:
+    sites = house.services.sites
+    break_down(sites._shaping, house.clock, "mx.test:587")
+    sites._relays.failed(FIRST, UNREACHED)
+    shown = (await api.get(f"{PATH}/mx.test:587")).json()
+    assert shown["flow"] == "suspended"
+    assert shown["sentence"].startswith("Mail waits until ")
+    assert shown["sentence"].endswith(RESTS)
+
+
+async def test_an_explanation_tells_of_a_rest_and_waits_for_none(house: House, api: httpx.AsyncClient) -> None:
+    sites = house.services.sites
+    sites._shaping.learn(house.project.id, "mx.test", "live", sites._shaping.site("mx.test:587"))
+    sites._relays.failed(FIRST, UNREACHED)
+    told = await explained(api)
+    assert (told["road"]["flow"], told["road"]["sentence"]) == ("resting", RESTS)
+    assert told["next"]["what"] == "The next attempt is due and begins as soon as there is room."
 
 
 # --- explained -------------------------------------------------------------------------------------------------------

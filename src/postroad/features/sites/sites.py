@@ -5,24 +5,26 @@ from typing import Final
 
 import msgspec
 
-from postroad.model.clock import Clock, Instant, to_rfc3339
+from postroad.model.clock import SECOND, Clock, Instant, to_rfc3339
 from postroad.model.delivery import TERMINAL, Delivery
 from postroad.model.errors import Flaw, Refused
 from postroad.model.ids import DeliveryId
 from postroad.model.message import Mode
 from postroad.model.provider import PROVIDERS
+from postroad.model.route import RelayRoute
 from postroad.model.shaping import Change, Flow, Pin, What
 from postroad.model.stream import StreamKind
 from postroad.model.suspension import ANY, Suspension
+from postroad.pipeline.deliver.failover import Relays, Rest
 from postroad.pipeline.keeping import Keeper
 from postroad.pipeline.outcomes.roads import Road
 from postroad.pipeline.shaping.limits import BOUNDS, flaw_of
 from postroad.pipeline.shaping.memory import Memory, SiteMemory, remember
-from postroad.pipeline.shaping.shaping import Shaping
+from postroad.pipeline.shaping.shaping import Shaping, met_with
 from postroad.pipeline.suspensions import Suspensions
 
 _CHANGES: Final = 50
-_ORDER: Final = {Flow.SUSPENDED: 0, Flow.PROBING: 1, Flow.FLOWING: 2}
+_ORDER: Final = {Flow.SUSPENDED: 0, Flow.PROBING: 1, Flow.RESTING: 2, Flow.FLOWING: 3}
 _NAMES: Final = frozenset(name for name, _ in PROVIDERS)
 
 
@@ -76,12 +78,15 @@ class SiteShown(msgspec.Struct, frozen=True, kw_only=True):
 class Sites:
     """What is known of sites, and the pins."""
 
-    def __init__(self, shaping: Shaping, keeper: Keeper, clock: Clock, suspensions: Suspensions) -> None:
+    def __init__(
+        self, shaping: Shaping, keeper: Keeper, clock: Clock, suspensions: Suspensions, relays: Relays
+    ) -> None:
         """Build the service."""
         self._shaping = shaping
         self._keeper = keeper
         self._clock = clock
         self._suspensions = suspensions
+        self._relays = relays
 
     async def listed(self, *, only_providers: bool = False) -> list[SiteShown]:
         """Return the sites that were met lately or are pinned, those in trouble first."""
@@ -201,7 +206,7 @@ class Sites:
         )
         site = self._shaping.known(name)
         slow = memory.slow_until is not None and memory.slow_until > now
-        return SiteShown(
+        shown = SiteShown(
             site=name,
             flow=worst.flow,
             sentence=_sentence(worst, memory if slow else None),
@@ -214,6 +219,30 @@ class Sites:
             ],
             changes=[_change(each) for each in changes],
         )
+        rests = [(rest, left_s) for rest, left_s in self._relays.resting() if _place(rest.relay) == _whole(name)]
+        return _resting(shown, *max(rests, key=lambda each: each[1]), now) if rests else shown
+
+
+def _place(relay: RelayRoute) -> str:
+    """Return the site of a relay."""
+    place = f"{relay.host}:{relay.port}"
+    return place if relay.source is None else f"{place}@{relay.source.name}"
+
+
+def _whole(name: str) -> str:
+    """Return the name of a site without the project whose mail counts apart there."""
+    place, at, source = name.partition("@")
+    return place.partition("/")[0] + at + source
+
+
+def _resting(shown: SiteShown, rest: Rest, left_s: float, now: Instant) -> SiteShown:
+    """Return a site as one that is asked after others; where mail waits anyway, that is told before."""
+    until = to_rfc3339(Instant(now + round(left_s * SECOND)))
+    why = f"because: {met_with(rest.attempt)}"
+    sentence = f"The relay {rest.relay.name} rests until {until}, and others are asked first, {why}."
+    if shown.flow is not Flow.FLOWING:
+        return msgspec.structs.replace(shown, sentence=f"{shown.sentence} {sentence}")
+    return msgspec.structs.replace(shown, flow=Flow.RESTING, sentence=sentence, until=until)
 
 
 def _suspended(site: str, suspension: Suspension) -> Road:

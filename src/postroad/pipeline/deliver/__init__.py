@@ -12,7 +12,8 @@ or reads a message's content.
 """
 
 from postroad.pipeline.deliver.deliverer import Deliverer
+from postroad.pipeline.deliver.failover import Relays
 from postroad.pipeline.deliver.settings import BeforeDot, DeliverSettings, Turn
 from postroad.pipeline.deliver.tls import TlsContexts
 
-__all__ = ["BeforeDot", "DeliverSettings", "Deliverer", "TlsContexts", "Turn"]
+__all__ = ["BeforeDot", "DeliverSettings", "Deliverer", "Relays", "TlsContexts", "Turn"]

@@ -50,13 +50,15 @@ class Deliverer:
         comes_back: ComesBack | None = None,
         shaping: Shaping | None = None,
         tls: Knowledge | None = None,
+        relays: failover.Relays | None = None,
         time_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Build everything that is shared by deliveries; `chance` shuffles exchangers of equal preference.
 
         `shaping` says how much may be under way to each site; None: what the settings allow, from the beginning.
         `comes_back` is told of messages to reserved mailboxes that send a bounce, a complaint or a reply. `tls` is what
-        is known of recipients' TLS beyond this process. By `time_s` answers of the DNS are kept, and relays rest.
+        is known of recipients' TLS beyond this process. `relays` remembers which of several rest; by `time_s` answers
+        of the DNS are kept.
         """
         self._settings = settings
         self._clock = clock
@@ -70,7 +72,7 @@ class Deliverer:
         self._pool = Pool(settings, clock)
         self._shaping.on_stop(self._pool.stop)
         self._stop: asyncio.Future[None] = self._loop.create_future()
-        self._relays = failover.Relays(time_s)
+        self._relays = failover.Relays(time_s) if relays is None else relays
         known = tls if tls is not None else Knowledge()
         self._sts = known.sts
         self._reach = Reach(

@@ -19,13 +19,24 @@ _BEFORE_MAIL: Final = frozenset({Phase.RESOLVE, Phase.CONNECT, Phase.BANNER, Pha
 _MILLISECOND: Final = 1000
 
 
+class Rest(msgspec.Struct, frozen=True):
+    """What is remembered of a relay that could not be reached."""
+
+    relay: RelayRoute
+    times: int
+    """How often in a row."""
+    until_s: float
+    attempt: Attempt
+    """The last that did not get through."""
+
+
 class Relays:
     """Remembers which relays cannot be reached."""
 
     def __init__(self, time_s: Callable[[], float]) -> None:
         """Take a clock that only goes ahead."""
         self._time_s = time_s
-        self._rests: dict[str, tuple[int, float]] = {}
+        self._rests: dict[str, Rest] = {}
 
     def in_order(self, relays: tuple[RelayRoute, ...]) -> Iterator[tuple[RelayRoute, bool]]:
         """Yield relays in the order to try them, and whether each rests: those come last."""
@@ -38,7 +49,13 @@ class Relays:
 
     def rests(self, relay: RelayRoute) -> bool:
         """Tell whether a relay could not be reached a short time ago."""
-        return self._rests.get(relay.key, (0, 0.0))[1] > self._time_s()
+        rest = self._rests.get(relay.key)
+        return rest is not None and rest.until_s > self._time_s()
+
+    def resting(self) -> list[tuple[Rest, float]]:
+        """Return the rests that have not ended, and how many seconds are left of each."""
+        now_s = self._time_s()
+        return [(rest, rest.until_s - now_s) for rest in self._rests.values() if rest.until_s > now_s]
 
     def worked(self, relay: RelayRoute) -> None:
         """Note that a relay was reached."""
@@ -46,9 +63,10 @@ class Relays:
 
     def failed(self, relay: RelayRoute, attempt: Attempt) -> None:
         """Let a relay that could not be reached rest."""
-        times = self._rests.get(relay.key, (0, 0.0))[0] + 1
+        before = self._rests.get(relay.key)
+        times = 1 if before is None else before.times + 1
         rest_s = _NO_LOGIN_REST_S if refuses_us(attempt) else min(_REST_S * 2 ** (times - 1), _LONGEST_REST_S)
-        self._rests[relay.key] = (times, self._time_s() + rest_s)
+        self._rests[relay.key] = Rest(relay, times, self._time_s() + rest_s, attempt)
 
 
 def unreached(attempt: Attempt) -> bool:

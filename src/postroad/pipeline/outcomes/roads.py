@@ -24,7 +24,7 @@ class Road(msgspec.Struct, frozen=True, kw_only=True):
 
 def delayed(what: str, at: str | None, road: Road | None, now: Instant) -> tuple[str, str | None]:
     """Return what comes next, and when, as the road lets it: a pause outlasts an earlier attempt."""
-    if road is None or road.flow is Flow.FLOWING:
+    if road is None or road.flow in (Flow.FLOWING, Flow.RESTING):  # of relays that rest, another is asked
         return what, at
     if road.until is None and road.flow is Flow.SUSPENDED:
         return f"The next attempt waits until mail to {road.site} is resumed. {road.sentence}", None

@@ -195,7 +195,7 @@ class Shaping:
         if signal is Signal.GOOD:
             site.good(controller)
         elif signal is not Signal.NOTHING:
-            now, because = self._clock.now(), _because(attempt)
+            now, because = self._clock.now(), met_with(attempt)
             if signal is Signal.UNREACHABLE:
                 site.unreachable(now, self._chance(), because)
             else:
@@ -233,7 +233,7 @@ class Shaping:
                 project=project if one else None,
                 traffic=traffic,
                 until=until,
-                because=_because(attempt),
+                because=met_with(attempt),
             )
 
     def _set_off(self, whose: tuple[str, str, str], traffic: Traffic, now: Instant) -> bool:
@@ -327,7 +327,7 @@ class Shaping:
         self._found = {key: site for key, site in self._found.items() if site.name not in old}
 
 
-def _because(attempt: Attempt) -> str:
+def met_with(attempt: Attempt) -> str:
     """Return what an attempt met with, in the words of the peer if there are any."""
     reply = attempt.reply
     if reply is not None:
