@@ -21,7 +21,7 @@ from postroad.http.door import Door
 from postroad.http.protocol import server_of
 
 DRAFT = {"from": "a@sender.example", "to": "bob@example.com", "subject": "Hi", "text": "Hello"}
-HASTY = Http(head_s=0.05)
+HASTY = Http(head_s=0.2)
 ONE, BATCH = "/v1/messages", "/v1/messages/batch"
 VARYING = {b"date", b"x-request-id", b"ratelimit"}
 
@@ -398,6 +398,6 @@ async def test_a_body_may_take_longer_than_a_head(street: Street) -> None:
     line = await street.line()
     octets = street.request(draft())
     await line.send(octets[:-1])
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)
     await line.send(octets[-1:])
     assert (await line.response())[0] == 202
