@@ -23,6 +23,7 @@ from postroad.http.protocol import server_of
 DRAFT = {"from": "a@sender.example", "to": "bob@example.com", "subject": "Hi", "text": "Hello"}
 HASTY = Http(head_s=0.2)
 ONE, BATCH = "/v1/messages", "/v1/messages/batch"
+pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # connections do not know of the store
 VARYING = {b"date", b"x-request-id", b"ratelimit"}
 
 
