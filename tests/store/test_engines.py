@@ -61,6 +61,23 @@ def test_the_url_may_ask_for_more_patience(url: str) -> None:
     assert (own["tcp_user_timeout"], own["keepalives_idle"]) == ("60000", "10")
 
 
+@pytest.mark.parametrize("connect", [connect_writer, connect_readers])
+@pytest.mark.parametrize(
+    ("node", "given", "called"),
+    [("node_1", "", "postroad/node_1"), ("", "", "postroad"), ("node_1", "?application_name=mail", "mail")],
+)
+def test_a_connection_says_whose_it_is_unless_the_url_names_it(
+    connect: Callable[..., Engine], url: str, node: str, given: str, called: str
+) -> None:
+    engine = connect(url + given, connections=1, node=node)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        ).scalar_one()
+    engine.dispose()
+    assert found == called
+
+
 def failure(state: str | None, kind: type[psycopg.Error] = psycopg.Error) -> DBAPIError:
     """Return an error as the store meets it when the connection itself seems to be well."""
     original = kind("it failed")

@@ -98,6 +98,14 @@ async def test_a_node_that_is_alone_says_nothing(database: Database, clock: Stil
         assert alone._saying is None
 
 
+async def test_a_node_that_listens_says_who_it_is(database: Database) -> None:
+    if database.engine_name == "sqlite":
+        pytest.skip("SQLite has one process")
+    async with listening(Ringing(database, node="n1"), others=0):
+        found = database.read_now(lambda c: bulk.run(c, "SELECT application_name FROM pg_stat_activity"))
+    assert ("postroad/n1",) in [tuple(row) for row in found]
+
+
 async def test_a_node_that_lost_its_connection_listens_again(
     database: Database, another: Callable[[], Database], clock: StillClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,10 +81,9 @@ async def open_house(settings: Settings, *, dev: bool, patience_s: float = 0.0) 
     database: Database | None = None
     try:
         vault = _vault(settings, dev=dev)
+        asked = settings.database
         database = Database(
-            settings.database_url,
-            readers=settings.database.pool,
-            connect_timeout_s=settings.database.connect_timeout_s,
+            settings.database_url, node=node.name, readers=asked.pool, connect_timeout_s=asked.connect_timeout_s
         )
         migrate.migrate(database)
         return await _furnish(settings, dev, node, vault, database)

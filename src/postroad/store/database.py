@@ -69,6 +69,7 @@ class Database:
         self,
         url: str,
         *,
+        node: str = "",
         readers: int = 4,
         writers: int = 1,
         group: int = 512,
@@ -81,6 +82,7 @@ class Database:
 
         Args:
             url: `sqlite:///FILE` or `postgresql://…`.
+            node: whose it is, as PostgreSQL is told.
             readers: threads that read.
             writers: threads that write; SQLite has one, whatever is given.
             group: units in one transaction at the most.
@@ -101,10 +103,10 @@ class Database:
             self._lock_descriptor = engines.hold_file(path)
             writers = 1
         self._writer_engine: Engine = engines.connect_writer(
-            url, connections=writers + 1, connect_timeout_s=int(connect_timeout_s)
+            url, connections=writers + 1, connect_timeout_s=int(connect_timeout_s), node=node
         )
         self._reader_engine: Engine = engines.connect_readers(
-            url, connections=readers, connect_timeout_s=int(connect_timeout_s)
+            url, connections=readers, connect_timeout_s=int(connect_timeout_s), node=node
         )
         self._seat = Seat(self._writer_engine)
         self._queue: SimpleQueue[Work | _Nudge | None] = SimpleQueue()

@@ -103,18 +103,27 @@ def release_file(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def connect_writer(url: str, *, connections: int, connect_timeout_s: int = 10) -> Engine:
+def connect_writer(url: str, *, connections: int, connect_timeout_s: int = 10, node: str = "") -> Engine:
     """Return the engine for writes: one connection on SQLite, `connections` on PostgreSQL."""
     if engine_name(url) == "sqlite":
         return _sqlite(sqlite_path(url), read_only=False, connections=1)
-    return _postgresql(url, connections=connections, read_only=False, connect_timeout_s=connect_timeout_s)
+    return _postgresql(
+        url, connections=connections, read_only=False, connect_timeout_s=connect_timeout_s, name=application(node)
+    )
 
 
-def connect_readers(url: str, *, connections: int, connect_timeout_s: int = 10) -> Engine:
+def connect_readers(url: str, *, connections: int, connect_timeout_s: int = 10, node: str = "") -> Engine:
     """Return the engine for reads."""
     if engine_name(url) == "sqlite":
         return _sqlite(sqlite_path(url), read_only=True, connections=connections)
-    return _postgresql(url, connections=connections, read_only=True, connect_timeout_s=connect_timeout_s)
+    return _postgresql(
+        url, connections=connections, read_only=True, connect_timeout_s=connect_timeout_s, name=application(node)
+    )
+
+
+def application(node: str) -> str:
+    """Return what a node's connections are called in `pg_stat_activity`."""
+    return f"postroad/{node}" if node else "postroad"
 
 
 def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
@@ -156,7 +165,7 @@ def _sqlite(path: Path, *, read_only: bool, connections: int) -> Engine:
     return engine
 
 
-def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_s: int) -> Engine:
+def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_s: int, name: str) -> Engine:
     parsed = make_url(url)
     psycopg_url: URL = parsed.set(drivername="postgresql+psycopg")
     options = "-c synchronous_commit=on -c timezone=UTC" + _NOT_COMPILED
@@ -175,6 +184,7 @@ def _postgresql(url: str, *, connections: int, read_only: bool, connect_timeout_
             "options": options,
             "connect_timeout": connect_timeout_s,
             "prepare_threshold": 3,
+            "fallback_application_name": name,  # one that the URL or the environment gives goes before it
             **{name: value for name, value in network.items() if name not in parsed.query},
         },
     )

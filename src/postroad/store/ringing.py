@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 from postroad.model.errors import Unavailable
 from postroad.store import bulk
 from postroad.store.database import Database
+from postroad.store.engines import application
 from postroad.store.shaping import ALIVE
 
 _log = structlog.get_logger("postroad.store")
@@ -92,7 +93,10 @@ class Ringing:
 
         url = make_url(self._database.url).set(drivername="postgresql+psycopg")
         _, given = url.get_dialect()().create_connect_args(url)
-        arguments = cast("dict[str, Any]", {"connect_timeout": _CONNECT_S, **_NETWORK, **given, "autocommit": True})
+        name = {"fallback_application_name": application(self._node)}
+        arguments = cast(
+            "dict[str, Any]", {"connect_timeout": _CONNECT_S, **_NETWORK, **name, **given, "autocommit": True}
+        )
         async with await psycopg.AsyncConnection.connect(**arguments) as connection:
             await connection.execute(f"LISTEN {_CHANNEL}")
             self.listening = True
