@@ -204,11 +204,16 @@ def _kept(mark: Mark) -> MarkRecord:
 
 def _commit() -> tuple[str, bool]:
     """The commit of the tree, and whether the product in it is exactly that."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-
-    return git("rev-parse", "--short=12", "HEAD") or "unknown", not git(
+    name = _git("rev-parse", "--short=12", "HEAD")
+    return name or "unknown", bool(name) and not _git(
         "status", "--porcelain", "--", "src", "faults", ":!faults/results"
     )
+
+
+def _git(*arguments: str) -> str:
+    """What git says; nothing where there is none, or the tree is not a clone."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()

@@ -94,3 +94,9 @@ def test_experiments_are_chosen_by_number_or_name() -> None:
     assert choose([]) == catalogue()
     with pytest.raises(LookupError, match="there is no experiment F99"):
         choose(["F99"])
+
+
+def test_a_run_needs_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    record, _, _ = execute(_EXPERIMENT, _options(tmp_path), with_control=False)
+    assert (record.commit, record.clean) == ("unknown", False)
