@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import obstore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from obstore.store import ObjectStore
+from structlog.testing import capture_logs
 
+from peers.http import Answer, HttpReceiver, http_receiver
 from postroad.model.errors import Refused, Unavailable
 from postroad.store.blobs import BlobMissing, Blobs
 
@@ -164,3 +168,122 @@ async def test_a_blob_that_cannot_be_asked_for_is_not_called_missing(
     monkeypatch.setattr("obstore.head_async", away)
     with pytest.raises(Unavailable):
         await blobs.claim(name)
+
+
+# --- an object storage that is away, or that says no ------------------------------------------------------------------
+
+
+@pytest.fixture
+def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpReceiver]:
+    """What calls itself an S3, at which `s3://bucket/mail` points."""
+    with http_receiver() as receiver:
+        for name, value in (
+            ("AWS_ENDPOINT", receiver.url),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_ACCESS_KEY_ID", "ours"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ):
+            monkeypatch.setenv(name, value)
+        yield receiver
+
+
+def refusing(status: int, code: str) -> Answer:
+    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>No.</Message></Error>'
+    return Answer(status, b"" if status == 204 else body.encode())
+
+
+async def test_a_bucket_that_is_not_there_does_not_make_blobs_missing(storage: HttpReceiver) -> None:
+    storage.answer_by(lambda _: refusing(404, "NoSuchBucket"))
+    store = Blobs("s3://bucket/mail")
+    with pytest.raises(Unavailable):
+        await store.get(NOBODY)
+    storage.answer_by(lambda _: refusing(404, "NoSuchKey"))
+    with pytest.raises(BlobMissing):
+        await store.get(NOBODY)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "remedy"),
+    [
+        (404, "NoSuchBucket", "Make the bucket, or correct blobs.url."),
+        (403, "SignatureDoesNotMatch", "Give the server credentials"),
+        (403, "AccessDenied", "Give the server credentials"),
+        (301, "PermanentRedirect", "AWS_ENDPOINT"),
+    ],
+)
+async def test_a_storage_that_refuses_is_told_with_the_remedy(
+    storage: HttpReceiver, status: int, code: str, remedy: str
+) -> None:
+    storage.answer_by(lambda _: refusing(status, code))
+    told = await Blobs("s3://bucket/mail").examine()
+    assert told is not None
+    assert told.startswith("Attachments cannot be stored (")
+    assert f": {code})" in told or status == 301
+    assert remedy in told
+    assert "\n" not in told
+    assert "<" not in told
+
+
+async def test_a_storage_without_a_server_is_told_with_the_remedy(
+    storage: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:1")
+    told = await Blobs("s3://bucket/mail").examine()
+    assert told is not None
+    assert "set AWS_ENDPOINT" in told
+
+
+async def test_a_store_that_works_has_nothing_to_tell_and_keeps_nothing_of_it(either: Blobs, folder: Path) -> None:
+    assert await either.examine() is None
+    assert not folder.exists() or files(folder) == []
+
+
+async def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(blobs: Blobs, folder: Path) -> None:
+    (folder / "probe").write_bytes(b"a file where a folder belongs")
+    told = await blobs.examine()
+    assert told is not None
+    assert "Let the server's user write to the folder of blobs.url" in told
+
+
+async def test_a_storage_that_never_answers_is_away_when_its_time_is_out(
+    storage: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroad.store.blobs.PATIENCE_S", 0.1)
+    storage.answer_by(lambda _: Answer(latency_s=0.5, hang_up=True))
+    store = Blobs("s3://bucket/mail")
+    for asked in (store.put(b"x"), store.get(NOBODY), store.claim(NOBODY), store.size(NOBODY)):
+        with pytest.raises(Unavailable):
+            await asked
+    with pytest.raises(Unavailable):
+        await store.delete(NOBODY, unused_for_s=0)
+    assert "(it does not answer)" in str(await store.examine())
+
+
+async def test_the_log_tells_once_that_the_store_is_away_and_once_that_it_is_back(storage: HttpReceiver) -> None:
+    store = Blobs("s3://bucket/mail")
+    storage.answer_by(lambda _: refusing(403, "InvalidAccessKeyId"))
+    with capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await store.put(b"x")
+        storage.answer_by(lambda _: Answer(200, headers={"etag": '"1"'}))
+        await store.put(b"x")
+        await store.put(b"x")
+    assert [each["event"] for each in logs] == ["blob_store_away", "blob_store_back"]
+    assert "InvalidAccessKeyId" in logs[0]["reason"]
+    assert "secret" not in str(logs)
+
+
+async def test_the_start_tells_of_a_store_that_cannot_be_used_until_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    put, failures = obstore.put_async, [OSError(30, "Read-only"), OSError(30, "Read-only")]
+
+    async def fails_at_first(store: ObjectStore, path: str, octets: bytes) -> object:
+        if failures:
+            raise failures.pop()
+        return await put(store, path, octets)
+
+    monkeypatch.setattr("obstore.put_async", fails_at_first)
+    with capture_logs() as logs:
+        await Blobs("memory:///").examine_until_good(0)
+    assert [each["event"] for each in logs] == ["blob_store_unusable", "blob_store_usable"]
+    assert "Read-only" in logs[0]["detail"]
