@@ -190,6 +190,8 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             loops["notifier"] = house.notifier.run
         if "exchange" in roles:
             loops["inbound"] = house.inbound.run
+        if roles & {"http", "delivery"}:
+            loops["blobs"] = house.blobs.examine_until_good
         if "scheduler" in roles:
             loops |= {
                 "domains": house.senders.recheck_forever,

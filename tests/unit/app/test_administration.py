@@ -89,7 +89,7 @@ def test_the_doctor_examines_everything(told):
     told("domain.create", name="a.example")
     answer = told("doctor")
     names = [finding["name"] for finding in answer["findings"]]
-    assert {"host name", "database", "clock", "disk", "domain a.example"} <= set(names)
+    assert {"host name", "database", "blob store", "clock", "disk", "domain a.example"} <= set(names)
     assert {finding["state"] for finding in answer["findings"]} <= {"ok", "warning", "problem"}
     assert all(finding["detail"].startswith(f"{finding['name']}: ") for finding in answer["findings"])
     assert [domain["name"] for domain in answer["domains"]] == ["a.example"]

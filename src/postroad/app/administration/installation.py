@@ -34,7 +34,7 @@ async def doctor(house: "House", given: Nothing) -> Answer:
     dns = Lookup(tuple([split_endpoint(text, 53) for text in delivery.resolvers]), timeout_s=delivery.dns_timeout_s)
     found = await examine(
         Patient(settings=house.settings, database=house.database, clock=house.clock, dns=dns, senders=house.senders),
-        await _master_key(house),
+        [*await _master_key(house), await _blobs(house)],
     )
     return {
         "findings": [
@@ -53,6 +53,14 @@ async def _master_key(house: "House") -> list[Advice]:
     except Unavailable:  # as is told of the database
         trouble = None
     return [] if trouble is None else [Advice("master key", Level.PROBLEM, trouble)]
+
+
+async def _blobs(house: "House") -> Advice:
+    """Return how the blob store is, which is tried with a small object."""
+    trouble = await house.blobs.examine()
+    if trouble is not None:
+        return Advice("blob store", Level.PROBLEM, trouble)
+    return Advice("blob store", Level.OK, "It can be written, read and cleaned.")
 
 
 def _rules(house: "House") -> list[dict[str, str]]:
