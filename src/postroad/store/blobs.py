@@ -62,6 +62,11 @@ class Blobs:
             said = f"{self._folder}: {error.strerror}" if isinstance(error, OSError) else str(error).partition("\n")[0]
             raise Refused("cannot_open", f"The blob store cannot be used ({said}). Correct blobs.url.") from error
 
+    @property
+    def near(self) -> bool:
+        """Whether blobs are in a folder, and had as fast as a file is read."""
+        return self._folder is not None
+
     async def put(self, octets: bytes) -> str:
         """Store `octets` durably and return their SHA-256 in hexadecimal.
 

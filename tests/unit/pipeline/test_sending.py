@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import msgspec
+import obstore
 import pytest
 
 from leases import make_lease
@@ -627,7 +628,10 @@ async def test_octets_that_cannot_be_made_are_gone(post, content):
     assert refused.value.code == "gone"
 
 
-async def test_content_and_raw_mail_come_from_the_blob_store(post):
+@pytest.mark.parametrize("store", ["folder", "object storage"])
+async def test_content_and_raw_mail_come_from_the_blob_store(post, store):
+    if store == "object storage":
+        post.blobs = Blobs("memory:///")
     raw = b"From: from@shop.test\r\nSubject: Raw\r\n\r\nHi\r\n"
     content = encode_content(msgspec.structs.replace(CONTENT, raw_sha256=await post.blobs.put(raw)))
     new = new_message(post.mints, post.project, "ann@x.test")
@@ -639,3 +643,40 @@ async def test_content_and_raw_mail_come_from_the_blob_store(post):
     assert b"\r\nFrom: from@shop.test\r\nSubject: Raw\r\n" in octets
     assert octets.endswith(b"\r\n\r\nHi\r\n")
     assert post.rows("SELECT next_at FROM deliveries") == [(None,)]
+
+
+async def test_mail_whose_files_are_waited_for_keeps_no_other_mail_waiting(post, monkeypatch):
+    post.blobs = Blobs("memory:///")
+    raw = await post.blobs.put(b"From: from@shop.test\r\nSubject: Raw\r\n\r\nHi\r\n")
+    get, answered = obstore.get_async, asyncio.Event()
+
+    async def slow(*arguments):
+        await answered.wait()
+        return await get(*arguments)
+
+    monkeypatch.setattr("obstore.get_async", slow)
+    (first,) = post.post("ann@x.test", content=msgspec.structs.replace(CONTENT, raw_sha256=raw))
+    (second,) = post.post("bob@x.test")
+    async with post.working():
+        await post.until(second, "delivered")
+        assert post.state(first) == "sending"
+        answered.set()
+        await post.until(first, "delivered")
+
+
+async def test_mail_waits_and_is_not_counted_against_while_the_object_storage_is_away(post, monkeypatch):
+    post.blobs = Blobs("memory:///")
+    raw = await post.blobs.put(b"From: from@shop.test\r\nSubject: Raw\r\n\r\nHi\r\n")
+    get, failures = obstore.get_async, [OSError("away"), OSError("away")]
+
+    async def away(*arguments):
+        if failures:
+            raise failures.pop()
+        return await get(*arguments)
+
+    monkeypatch.setattr("obstore.get_async", away)
+    (delivery,) = post.post("ann@x.test", content=msgspec.structs.replace(CONTENT, raw_sha256=raw))
+    async with post.working():
+        await post.until(delivery, "delivered")
+    assert post.rows("SELECT failures FROM deliveries") == [(0,)]
+    assert post.types() == ["message.accepted", "message.delivered"]
