@@ -7,26 +7,30 @@ and its children alone. It needs root, as `unshare` does.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from peers.process import PartMissing, Running, program, start
 
-PLACE = Path(__file__).parent.parent.parent / ".cache" / "peers"
+_PACKAGES = Path(__file__).parent.parent.parent / ".cache" / "peers"
+_COPY = "unpacked"
 _FIRST_UID = 64_100
 
 
-def unpacked(name: str) -> Path:
-    """Return a file of an unpacked package; raises `PartMissing` where tests/peers/extract.sh has not run."""
-    found = PLACE / name
-    if not found.exists():
-        raise PartMissing(f"{name} is not unpacked; run tests/peers/extract.sh")
+def unpacked(place: Path) -> Path:
+    """Return a copy of the unpacked packages in `place`, where users whom they run as may go too.
+
+    Raises `PartMissing` where tests/peers/extract.sh has not run.
+    """
+    if not (_PACKAGES / "complete").exists():
+        raise PartMissing("Exim and OpenSMTPD are not unpacked; run tests/peers/extract.sh")
     if os.geteuid() != 0:
         raise PartMissing("a mount namespace needs root")
     if subprocess.run([program("unshare"), "--mount", "true"], capture_output=True, check=False).returncode != 0:
         raise PartMissing("mount namespaces are not allowed here")
-    return found
+    return Path(shutil.copytree(_PACKAGES, place / _COPY, symlinks=True))
 
 
 def uid_of(users: Sequence[str], user: str) -> int:
@@ -42,7 +46,7 @@ def start_apart(
     Args:
         name: for the log.
         command: what to run; it stays in the foreground.
-        place: where its files are.
+        place: where its files are, the copy of the packages among them.
         users: that it wants to exist.
         over: what lies over which path of the machine.
     """
@@ -72,7 +76,7 @@ def _people(place: Path, users: Sequence[str]) -> dict[str, Path]:
 def _libraries(place: Path) -> Path:
     """Return a cache of the dynamic loader that knows the unpacked libraries too."""
     known = [Path("/etc/ld.so.conf").read_text()]
-    found = sorted({str(file.parent) for file in PLACE.glob("**/*.so.*")})
+    found = sorted({str(file.parent) for file in (place / _COPY).glob("**/*.so.*")})
     (place / "ld.so.conf").write_text("\n".join([*found, *known]))
     cache = place / "ld.so.cache"
     subprocess.run([program("ldconfig"), "-X", "-f", place / "ld.so.conf", "-C", cache], check=True)

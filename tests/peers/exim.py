@@ -89,9 +89,9 @@ def exim_server(domain: str, *, host: str, port: int | None = None, inner: int, 
     Local parts beginning with `alias` fail in Exim itself, those with `quota` have a mailbox that is full. Raises
     `PartMissing` where it is not unpacked.
     """
-    binary = unpacked("usr/sbin/exim4")
     with ExitStack() as stack:
         place = stack.enter_context(workplace("exim"))
+        binary = unpacked(place) / "usr" / "sbin" / "exim4"
         for name in ("etc", "spool"):
             (place / name).mkdir()
         owner = uid_of(_USERS, "Debian-exim")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from peers.apart import PLACE, start_apart, unpacked
+from peers.apart import start_apart, unpacked
 from peers.certificate import write_certificate
 from peers.process import LOOPBACK, answers, free_port, workplace
 
@@ -35,9 +35,9 @@ def opensmtpd_server(domain: str, *, host: str, port: int | None = None, inner: 
 
     Raises `PartMissing` where it is not unpacked.
     """
-    binary = unpacked("usr/sbin/smtpd")
     with ExitStack() as stack:
         place = stack.enter_context(workplace("opensmtpd"))
+        packages = unpacked(place)
         (place / "etc").mkdir()
         write_certificate(place / "etc", [f"mx.{domain}"])
         (place / "lib" / "opensmtpd" / "empty").mkdir(parents=True)
@@ -50,9 +50,15 @@ def opensmtpd_server(domain: str, *, host: str, port: int | None = None, inner: 
         over = {
             "/var/spool": place / "spool",
             "/var/lib": place / "lib",
-            "/usr/libexec": PLACE / "usr" / "libexec",
+            "/usr/libexec": packages / "usr" / "libexec",
         }
-        running = start_apart("opensmtpd", [binary, "-d", "-f", settings], place=place, users=_USERS, over=over)
+        running = start_apart(
+            "opensmtpd",
+            [packages / "usr" / "sbin" / "smtpd", "-d", "-f", settings],
+            place=place,
+            users=_USERS,
+            over=over,
+        )
         stack.callback(running.stop)
         running.ready_when(lambda: answers(host, chosen))
         yield place / "log"
