@@ -1,7 +1,10 @@
 """The suppression list in the store, on both engines."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
+from sqlalchemy.engine import Connection
 
 from postroad.model.clock import DAY, Instant
 from postroad.model.event import EventType
@@ -9,7 +12,7 @@ from postroad.model.ids import ProjectId, SuppressionId
 from postroad.model.project import Project
 from postroad.model.reason import Action, Class, Permanence, Reason, Scope
 from postroad.model.suppression import WHOLE_PROJECT, Cause, Suppression
-from postroad.store import audit, events, suppressions
+from postroad.store import audit, bulk, events, suppressions
 from postroad.store.database import Database
 from postroad.store.suppressed import find_suppressed, suppression_reason
 from postroad.store.suppressions import Filter, Put
@@ -149,8 +152,52 @@ def test_the_list_is_read_page_by_page_and_filtered(
     assert listed(limit=2) == [entry.id, second.id]
     assert listed(after=second.id) == [third.id]
     assert listed(address="ANN@example.com") == [entry.id, third.id]
+    assert listed(address="ANN@example.com", limit=1) == [entry.id]
+    assert listed(address="ANN@example.com", after=entry.id) == [third.id]
     assert listed(cause=Cause.COMPLAINT) == [second.id]
     assert listed(scope="broadcast", address="ann@example.com") == [third.id]
+
+
+def test_many_addresses_are_looked_up_at_once(
+    database: Database, project: Project, entry: Suppression, mints: CountingMint
+) -> None:
+    second = like(entry, mints, address="bob@example.com")
+    third = like(entry, mints, scope="broadcast")
+    put(database, entry, second, third, like(entry, mints, address="eve@example.com"))
+    wanted = ["ANN@example.com", "ann@example.com", "bob@example.com", "zoe@example.com"]
+
+    def found(scope: str | None = None) -> set[str]:
+        return {
+            each.id for each in database.read_now(lambda c: suppressions.of_addresses(c, project.id, wanted, scope))
+        }
+
+    assert found() == {entry.id, second.id, third.id}
+    assert found("broadcast") == {third.id}
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda c, project: suppressions.listed(c, project, Filter(address="ann@example.com")),
+        lambda c, project: suppressions.of_addresses(c, project, ["ann@example.com", "bob@example.com"]),
+    ],
+)
+def test_an_address_is_looked_up_and_not_looked_for(
+    database: Database,
+    project: Project,
+    ask: Callable[[Connection, ProjectId], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if database.engine_name != "sqlite":
+        pytest.skip("PostgreSQL plans by what it knows of the table")
+    asked: list[tuple[str, bulk.Row]] = []
+    run = bulk.run
+    with monkeypatch.context() as listening:
+        listening.setattr(bulk, "run", lambda c, text, row=(): asked.append((text, row)) or run(c, text, row))
+        database.read_now(lambda c: ask(c, project.id))
+    ((statement, values),) = asked
+    plan = database.read_now(lambda c: bulk.run(c, f"EXPLAIN QUERY PLAN {statement}", values))
+    assert "ux_suppressions_address (project_id=? AND folded=?)" in plan[0][3]
 
 
 def test_removing_writes_the_event_and_the_audit_once(

@@ -178,13 +178,26 @@ def listed(
     if after:
         conditions += f" AND id {'<' if newest else '>'} ?"
         values.append(after)
+    statement = f"SELECT {_COLUMNS} FROM suppressions WHERE TRUE{conditions}"  # noqa: S608 - names of ours
+    if project_id is not None and wanted.address is not None:
+        # An address has an entry a scope. Asked for them in order, SQLite would look through the whole list instead.
+        found = [_read(row) for row in bulk.run(connection, statement, tuple(values))]
+        return sorted(found, key=lambda each: each.id, reverse=newest)[:limit]
     order = "id DESC" if newest else "id"
-    rows = bulk.run(
-        connection,
-        f"SELECT {_COLUMNS} FROM suppressions WHERE TRUE{conditions} ORDER BY {order} LIMIT ?",  # noqa: S608 - names of ours
-        (*values, limit),
-    )
+    rows = bulk.run(connection, f"{statement} ORDER BY {order} LIMIT ?", (*values, limit))
     return [_read(row) for row in rows]
+
+
+def of_addresses(
+    connection: Connection, project_id: ProjectId, addresses: Sequence[str], scope: str | None = None
+) -> list[Suppression]:
+    """Return a project's entries of many addresses, in all scopes or one, in no order."""
+    statement = f"SELECT {_COLUMNS} FROM suppressions WHERE project_id = ? AND folded IN (:values)"  # noqa: S608 - names of ours
+    rows = bulk.select_in(
+        connection, statement, list(dict.fromkeys(fold(each) for each in addresses)), before=(project_id,)
+    )
+    found = [_read(row) for row in rows]
+    return [entry for entry in found if scope in (None, entry.scope)]
 
 
 def incidents(connection: Connection, project_id: ProjectId | None, *, limit: int = 100) -> list[Incident]:

@@ -93,10 +93,8 @@ class Undoing:
     ) -> Undone:
         """Take many addresses off a project's list, in all scopes or one; those that are not on it do no harm."""
         operation = self._mint("sop")
-        found: list[Suppression] = []
-        for address in dict.fromkeys([_stored(address) for address in addresses]):
-            wanted = Filter(address=address, scope=scope)
-            found += await self._page(project_id, wanted, "")
+        wanted = [_stored(address) for address in addresses]
+        found = await self._database.read(lambda c: store.of_addresses(c, project_id, wanted, scope))
         chosen = [entry for entry in found if force or entry.cause not in LASTING]
         removed = 0
         if chosen:
