@@ -240,6 +240,14 @@ async def test_a_relay_rests_by_the_source_it_was_not_reached_from(house: House,
     assert found == {"mx.test:587@second": "resting", "mx.test:587": "flowing"}
 
 
+async def test_a_relay_that_was_never_reached_is_shown_too(house: House, api: httpx.AsyncClient) -> None:
+    house.services.sites._relays.failed(FIRST, UNREACHED)
+    (found,) = (await api.get(PATH)).json()["data"]
+    assert (found["site"], found["sentence"]) == ("mx.test:587", RESTS)
+    house.clock.pass_by(31 * SECOND)
+    assert (await api.get(PATH)).json()["data"] == []
+
+
 async def test_of_two_rests_at_one_place_the_longer_is_told(house: House, api: httpx.AsyncClient) -> None:
     sites = house.services.sites
     sites._shaping.site("mx.test:587")

@@ -89,7 +89,7 @@ class Sites:
         self._relays = relays
 
     async def listed(self, *, only_providers: bool = False) -> list[SiteShown]:
-        """Return the sites that were met lately or are pinned, those in trouble first."""
+        """Return the sites that were met lately, are pinned or rest, those in trouble first."""
         known = await self._memories()
         shown = [
             self._with_suspension(self._shown(name, memory, ()))
@@ -190,7 +190,7 @@ class Sites:
             known = found.get(site.name)
             if known is None or mine.trouble >= known.trouble or site.changed:
                 found[site.name] = mine
-        for name in self._shaping.pinned:
+        for name in (*self._shaping.pinned, *(_place(rest.relay) for rest, _ in self._relays.resting())):
             found.setdefault(name, SiteMemory({}))
         return found
 
