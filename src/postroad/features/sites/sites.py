@@ -237,7 +237,7 @@ def _whole(name: str) -> str:
 
 def _resting(shown: SiteShown, rest: Rest, left_s: float, now: Instant) -> SiteShown:
     """Return a site as one that is asked after others; where mail waits anyway, that is told before."""
-    until = to_rfc3339(Instant(now + round(left_s * SECOND)))
+    until = to_rfc3339(Instant(round(now / SECOND + left_s) * SECOND))  # to the second: the clocks are read in turn
     why = f"because: {met_with(rest.attempt)}"
     sentence = f"The relay {rest.relay.name} rests until {until}, and others are asked first, {why}."
     if shown.flow is not Flow.FLOWING:
