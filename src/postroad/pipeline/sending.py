@@ -227,7 +227,7 @@ class Sending:
 
     async def _send_foreseen(self, lease: Lease, foreseen: Awaitable[Finished | None]) -> None:
         finished = await foreseen
-        if finished is None or isinstance(finished[1], ComposeFailed):
+        if finished is None or isinstance(finished[1], ComposeFailed) or not finished[0].speaks:
             await self._batch([lease])
             return
         await self._send(msgspec.structs.replace(finished[0], lease=lease), finished[1])
@@ -239,9 +239,6 @@ class Sending:
             return None
         try:
             dressed = await self._dresser.dress(lease, at_once=at_once)
-            if dressed.speaks:
-                return dressed
-            attempt = self._not_begun(Trouble.POISON, _SPEECHLESS)
         except Elsewhere:
             raise
         except BlobMissing:
@@ -251,6 +248,10 @@ class Sending:
         except Exception:  # noqa: BLE001 - one delivery's trouble is not its batch's
             _log.exception("dressing_failed", delivery=lease.delivery_id)
             attempt = self._not_begun(Trouble.POISON, "What this message needs to be composed cannot be read.")
+        else:
+            if dressed.speaks:
+                return dressed
+            attempt = self._not_begun(Trouble.POISON, _SPEECHLESS)
         self._errands.start(self._judge_undressed(lease, attempt))
         return None
 

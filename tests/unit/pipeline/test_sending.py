@@ -447,6 +447,21 @@ async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_c
     assert bytes(post.rows("SELECT digest FROM attempts")[0][0]) == post.postman.carried[0][1].sha256
 
 
+async def test_what_was_foreseen_of_a_domain_that_was_taken_away_is_held(post):
+    post.senders.found = Outfit((), None, speaks=False)
+    async with post.working() as sending:
+        hold = await offered(post, sending)
+        new = msgspec.structs.replace(
+            new_message(post.mints, post.project, "ann@x.test"), content=encode_content(CONTENT)
+        )
+        asked = acceptance(post.project, new, hold=hold)
+        sending.foresee([new], asked.at, hold)
+        (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
+        sending.taken(1, answer.leases, [new])
+        await post.until(new.deliveries[0].id, "held")
+    assert post.postman.carried == []
+
+
 async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
     async with post.working() as sending:
         hold = await offered(post, sending)
