@@ -182,6 +182,7 @@ def test_names_and_addresses_have_the_size_of_headers(field, pointer):
     limits = IntakeLimits(header_octets=64)
     assert reading(limits, **{field: AddressInput("ann@x.test", "é" * 27)})
     assert flaws(limits, **{field: AddressInput("ann@x.test", "é" * 28)}) == [(pointer, "too_large")]
+    assert flaws(IntakeLimits(header_octets=64), **{field: f"{'é' * 29}@x.test"}) == [(pointer, "too_large")]
 
 
 @pytest.mark.parametrize("field", ["to", "reply_to"])

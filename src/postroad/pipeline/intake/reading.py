@@ -158,7 +158,7 @@ def _weigh_people(limits: IntakeLimits, found: Reading) -> None:
         octets = 0
         for party in parties:
             if party is not None:
-                octets += len(party.email) + (0 if party.name is None else len(party.name.encode()))
+                octets += len(party.email.encode()) + (0 if party.name is None else len(party.name.encode()))
         if octets > limits.header_octets:
             found.flaw(pointer, f"These names and addresses take more than {limits.header_octets} octets.", "too_large")
 
