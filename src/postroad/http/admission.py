@@ -32,6 +32,8 @@ from postroad.store.messages import Answer, Idempotency
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KEY_CHARACTERS = 255
 _QUERY_FIELDS = 100
+_FORWARDED = frozenset({b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"})
+"""Headers by which proxies tell that they speak for somebody else."""
 _READ_TIMEOUT_S = 30.0
 """Time allowed for an answer that changes nothing; a change is never given up, as it may be durable already."""
 _KEPT_OCTETS = 1 << 20
@@ -105,6 +107,14 @@ class Doorkeeper:
             if not self._is_proxy(hop):
                 break
         return address
+
+    def is_local(self, scope: Scope, exchange: Exchange) -> bool:
+        """Whether a request comes from this machine, and not through a proxy on it that nobody told us to believe."""
+        headers = dict(scope["headers"])
+        exchange.address = self.address(scope, headers)
+        peer = scope.get("client")
+        forwarded = not headers.keys().isdisjoint(_FORWARDED) and not self._is_proxy(peer[0] if peer else "")
+        return _is_loopback(exchange.address) and not forwarded
 
     def _is_proxy(self, address: str) -> bool:
         return _is_address(address) and any(ipaddress.ip_address(address) in network for network in self._proxies)
@@ -180,8 +190,7 @@ class Admission:
         exchange = exchange_of(scope)
         exchange.route = scope["path_template"]
         if opt.get("scope") == "local":
-            exchange.address = self._doorkeeper.address(scope, dict(scope["headers"]))
-            if not _is_loopback(exchange.address):
+            if not self._doorkeeper.is_local(scope, exchange):
                 await self._doorkeeper.admit(scope, exchange, "read")
             await self._app(scope, receive, send)
             return

@@ -262,6 +262,21 @@ async def test_metrics_are_for_this_machine_or_for_those_who_may_read(house: Hou
     assert (refused.status_code, allowed.status_code) == (401, 200)
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "via"])
+async def test_metrics_are_not_shown_through_a_proxy_of_this_machine(opened: Any, header: str) -> None:
+    house = await opened()
+    async with house.client("") as client:
+        assert (await client.get("/metrics")).status_code == 200
+        assert (await client.get("/metrics", headers={header: "127.0.0.1"})).status_code == 401
+
+
+async def test_metrics_are_shown_through_a_trusted_proxy_to_this_machine_only(opened: Any) -> None:
+    house = await opened(trusted_proxies=("127.0.0.1",))
+    async with house.client("") as client:
+        assert (await client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1"})).status_code == 200
+        assert (await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})).status_code == 401
+
+
 async def test_the_server_tells_when_it_is_not_ready(house: House) -> None:
     state = house.services.readiness
     async with house.client("") as client:
