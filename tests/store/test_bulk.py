@@ -8,7 +8,7 @@ from postroad.store import bulk
 from postroad.store.database import Database
 from postroad.store.schema import idempotency_keys, server_facts, site_pins
 
-COUNTS = [0, 1, 2, 63, 64, 65, 127, 200]
+COUNTS = [0, 1, 2, 63, 64, 65, 128, 200, 960]
 COLUMNS = ("name", "value")
 
 

@@ -1,10 +1,11 @@
 """Many rows in one statement, on both engines.
 
 A row a statement is slow for two reasons: each execution costs, and in CPython each SQLite call hands the interpreter
-lock over, so a busy event loop makes every row wait for its turn. Statements here carry up to 64 rows as one `VALUES`
-list. Their text is made once for each table and number of rows, both drivers keep it prepared, and it goes to the
-driver's own cursor, past what SQLAlchemy does for statements it has to compile. PostgreSQL gets its own `$1`, which
-psycopg passes on as they are instead of reading the statement for placeholders each time, and many rows by COPY.
+lock over, so a busy event loop makes every row wait for its turn. Statements here carry up to 512 rows as one `VALUES`
+list: up to 64 any number of them, above that a few numbers only. Their text is made once for each table and number of
+rows, both drivers keep it prepared, and it goes to the driver's own cursor, past what SQLAlchemy does for statements it
+has to compile. PostgreSQL gets its own `$1`, which psycopg passes on as they are instead of reading the statement for
+placeholders each time, and many rows by COPY.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import BigInteger, Float, Integer, LargeBinary, SmallInteger, TypeEngine
 
 Row: TypeAlias = tuple[Any, ...]
-_MOST = 64
+_SIZES = (512, 256, 128, 64)
 _COPIED = 4
 """So many rows are worth a COPY, which takes PostgreSQL one round trip more and no planning."""
 
@@ -160,8 +161,11 @@ def _numbered(statement: str) -> str:
 
 
 def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    for start in range(0, len(rows), _MOST):
-        yield rows[start : start + _MOST]
+    start = 0
+    while left := len(rows) - start:
+        size = next((size for size in _SIZES if size <= left), left)
+        yield rows[start : start + size]
+        start += size
 
 
 def _flat(rows: Sequence[Row]) -> Row:
