@@ -10,7 +10,7 @@ import pytest
 from postroad.model.clock import DAY, Instant, after
 from postroad.model.delivery import State
 from postroad.model.project import Project
-from postroad.store import bulk, retention
+from postroad.store import bulk, retention, uploads
 from postroad.store.database import Database
 from postroad.store.messages import Idempotency, accept
 from stores import START, CountingMint, StillClock, acceptance, new_message
@@ -50,15 +50,31 @@ def keep(
     return new.message.id
 
 
-def remove(database: Database, before: Instant = LATER, limit: int = 100) -> tuple[int, list[str]]:
+def remove(database: Database, before: Instant = LATER, limit: int = 100) -> int:
     return database.write_now(lambda c: retention.remove_messages(c, before, limit))
+
+
+def freed(database: Database) -> list[str]:
+    return [name for _, name in database.read_now(lambda c: uploads.old(c, START, 100))]
+
+
+def test_a_blob_that_is_freed_and_was_uploaded_anew_may_still_be_named(
+    database: Database, project: Project, mints: CountingMint
+) -> None:
+    keep(database, mints, project, State.DELIVERED, blobs=("again",))
+    database.write_now(lambda c: uploads.note(c, project.id, ["again"], LATER))
+    assert remove(database) == 1
+    assert freed(database) == []
+    assert database.read_now(lambda c: uploads.is_used(c, "again", LATER))
+    assert database.write_now(lambda c: uploads.forget(c, [(project.id, "again")], LATER)) == 0
 
 
 def test_an_ended_message_goes_with_all_that_hangs_on_it_but_its_events(
     database: Database, project: Project, mints: CountingMint
 ) -> None:
     keep(database, mints, project, State.DELIVERED, State.BOUNCED, blobs=("aa",))
-    assert remove(database) == (1, ["aa"])
+    assert remove(database) == 1
+    assert freed(database) == ["aa"]
     assert counts(database) == dict.fromkeys(TABLES, 0)
     assert run(database, "SELECT count(*) FROM events") == [(2,)]
 
@@ -68,7 +84,7 @@ def test_a_message_with_one_delivery_that_has_not_ended_stays_whole(
     database: Database, project: Project, mints: CountingMint, state: State
 ) -> None:
     keep(database, mints, project, State.DELIVERED, state, blobs=("aa",))
-    assert remove(database) == (0, [])
+    assert remove(database) == 0
     assert counts(database) == {**dict.fromkeys(TABLES, 2), "messages": 1, "blob_uses": 1}
 
 
@@ -76,9 +92,9 @@ def test_a_message_counts_from_the_end_of_its_last_delivery(
     database: Database, project: Project, mints: CountingMint
 ) -> None:
     keep(database, mints, project, State.DELIVERED, ended=after(START, 10 * DAY))
-    assert remove(database, after(START, 5 * DAY)) == (0, [])
-    assert remove(database, after(START, 10 * DAY)) == (0, [])
-    assert remove(database, after(START, 10 * DAY + 1)) == (1, [])
+    assert remove(database, after(START, 5 * DAY)) == 0
+    assert remove(database, after(START, 10 * DAY)) == 0
+    assert remove(database, after(START, 10 * DAY + 1)) == 1
 
 
 def test_a_blob_that_another_message_needs_is_not_freed(
@@ -86,9 +102,10 @@ def test_a_blob_that_another_message_needs_is_not_freed(
 ) -> None:
     keep(database, mints, project, State.DELIVERED, blobs=("shared", "own"))
     keep(database, mints, project, State.QUEUED, blobs=("shared",))
-    assert remove(database) == (1, ["own"])
-    assert database.read_now(lambda c: retention.is_used(c, "shared"))
-    assert not database.read_now(lambda c: retention.is_used(c, "own"))
+    assert remove(database) == 1
+    assert freed(database) == ["own"]
+    assert database.read_now(lambda c: uploads.is_used(c, "shared", LATER))
+    assert not database.read_now(lambda c: uploads.is_used(c, "own", LATER))
 
 
 def test_messages_go_in_batches_oldest_first(
@@ -98,9 +115,9 @@ def test_messages_go_in_batches_oldest_first(
     for _ in range(5):
         made.append(keep(database, mints, project, State.DELIVERED))
         clock.pass_by(DAY)
-    assert remove(database, limit=2)[0] == 2
+    assert remove(database, limit=2) == 2
     assert [row[0] for row in run(database, "SELECT id FROM messages ORDER BY id")] == made[2:]
-    assert [remove(database, limit=2)[0] for _ in range(3)] == [2, 1, 0]
+    assert [remove(database, limit=2) for _ in range(3)] == [2, 1, 0]
 
 
 def test_old_events_go_from_the_beginning_of_the_log(database: Database, project: Project, mints: CountingMint) -> None:

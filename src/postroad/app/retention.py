@@ -1,12 +1,15 @@
 """The role that removes what is no longer kept, little by little, so that nobody notices."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
 from postroad.config.tree import Retention as Settings
 from postroad.model.clock import DAY, HOUR, Clock, Instant, after, to_rfc3339
+from postroad.model.errors import Unavailable
+from postroad.model.ids import ProjectId
 from postroad.store import (
     Connection,
     inbound,
@@ -27,8 +30,6 @@ _BREATH_S = 0.2
 _BATCH = 500
 
 Removal = Callable[[Connection, Instant, int], int]
-FreeingRemoval = Callable[[Connection, Instant, int], tuple[int, list[str]]]
-"""One that tells besides which blobs it named, which may be needed all the same."""
 
 
 class Retention:
@@ -51,8 +52,8 @@ class Retention:
         """Remove all that has had its time."""
         settings = self._settings
         removed = {
-            "messages": await self._repeat(self._freeing(retention.remove_messages, settings.messages_days * DAY)),
-            "uploads": await self._repeat(self._freeing(uploads.remove, settings.uploads_hours * HOUR)),
+            "messages": await self._repeat(self._of(retention.remove_messages, settings.messages_days * DAY)),
+            "uploads": await self._uploads(after(self._clock.now(), -int(settings.uploads_hours * HOUR))),
             "events": await self._repeat(self._of(retention.remove_events, settings.events_days * DAY)),
             "incidents": await self._repeat(self._of(suppressions.remove_incidents, settings.events_days * DAY)),
             "answers": await self._repeat(self._of(retention.remove_answers, settings.idempotency_hours * HOUR)),
@@ -83,20 +84,32 @@ class Retention:
 
         return batch
 
-    def _freeing(self, removal: FreeingRemoval, span: float) -> Callable[[], Awaitable[int]]:
-        before = after(self._clock.now(), -int(span))
+    async def _uploads(self, before: Instant) -> int:
+        """Forget uploads whose blobs are gone or needed; what is left, as while the blob store is away, comes again."""
+        total, behind = 0, ("", "")
+        old = partial(uploads.old, before=before, limit=_BATCH)
+        while found := await self._database.read(partial(old, behind=behind)):
+            gone, away = await self._gone(found, before)
+            total += await self._database.write(partial(uploads.forget, gone=gone, before=before))
+            if away:
+                break
+            behind = found[-1]
+            await asyncio.sleep(_BREATH_S)
+        return total
 
-        async def batch() -> int:
-            count, freed = await self._database.write(lambda connection: removal(connection, before, _BATCH))
-            for sha256 in freed:
-                await self._blob(sha256)
-            return count
-
-        return batch
-
-    async def _blob(self, sha256: str) -> None:
-        if not await self._database.read(lambda connection: retention.is_used(connection, sha256)):
-            await self._blobs.delete(sha256, unused_for_s=YOUNG_S)
+    async def _gone(
+        self, found: Sequence[tuple[ProjectId, str]], before: Instant
+    ) -> tuple[list[tuple[ProjectId, str]], bool]:
+        """Remove the blobs that nobody needs; return what may be forgotten, and whether the store went away."""
+        gone: list[tuple[ProjectId, str]] = []
+        for project, sha256 in found:
+            used = await self._database.read(partial(uploads.is_used, sha256=sha256, before=before))
+            try:
+                if used or await self._blobs.delete(sha256, unused_for_s=YOUNG_S):
+                    gone.append((project, sha256))
+            except Unavailable:
+                return gone, True
+        return gone, False
 
 
 def _tls_sessions(connection: Connection, before: Instant, limit: int) -> int:

@@ -4,16 +4,15 @@ from sqlalchemy.engine import Connection
 
 from postroad.model.clock import Instant
 from postroad.model.ids import ENTROPY_OCTETS, mint
-from postroad.store import bulk
+from postroad.store import bulk, uploads
 
 _TERMINAL = "('delivered', 'bounced', 'expired', 'suppressed', 'canceled', 'rejected')"
 
 
-def remove_messages(connection: Connection, before: Instant, limit: int) -> tuple[int, list[str]]:
+def remove_messages(connection: Connection, before: Instant, limit: int) -> int:
     """Remove up to `limit` messages that ended before an instant, with all that hangs on them but their events.
 
-    Returns:
-        How many went, and the blobs that no message needs any more.
+    Blobs that no message needs any more are noted among the uploads. Returns how many messages went.
     """
     rows = bulk.run(
         connection,
@@ -23,7 +22,11 @@ def remove_messages(connection: Connection, before: Instant, limit: int) -> tupl
     )
     messages = [row[0] for row in rows]
     named = "message_id IN (:values)"
-    freed = {row[0] for row in bulk.select_in(connection, f"SELECT sha256 FROM blob_uses WHERE {named}", messages)}  # noqa: S608 - names of ours
+    freed = bulk.select_in(
+        connection,
+        f"SELECT m.project_id, u.sha256 FROM blob_uses u JOIN messages m ON m.id = u.message_id WHERE u.{named}",  # noqa: S608 - names of ours
+        messages,
+    )
     for statement in (
         f"DELETE FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE {named})",  # noqa: S608 - names of ours
         f"DELETE FROM late_facts WHERE delivery_id IN (SELECT id FROM deliveries WHERE {named})",  # noqa: S608 - names of ours
@@ -35,15 +38,14 @@ def remove_messages(connection: Connection, before: Instant, limit: int) -> tupl
         bulk.select_in(connection, statement, messages)
     used = {
         row[0]
-        for row in bulk.select_in(connection, "SELECT sha256 FROM blob_uses WHERE sha256 IN (:values)", sorted(freed))
+        for row in bulk.select_in(
+            connection,
+            "SELECT sha256 FROM blob_uses WHERE sha256 IN (:values)",
+            sorted({sha256 for _, sha256 in freed}),
+        )
     }
-    return len(messages), sorted(freed - used)
-
-
-def is_used(connection: Connection, sha256: str) -> bool:
-    """Whether any message needs a blob, or somebody uploaded it and may still name it."""
-    statement = "SELECT 1 FROM blob_uses WHERE sha256 = ? UNION ALL SELECT 1 FROM uploads WHERE sha256 = ? LIMIT 1"
-    return bool(bulk.run(connection, statement, (sha256, sha256)))
+    uploads.leave(connection, sorted({(project, sha256) for project, sha256 in freed if sha256 not in used}))
+    return len(messages)
 
 
 def remove_events(connection: Connection, before: Instant, limit: int) -> int:

@@ -180,6 +180,36 @@ async def test_an_upload_that_no_message_names_goes_after_its_time(database, pro
     assert [await blobs.size(name) for name in (unnamed, named, again)] == [None, 5, 5]
 
 
+async def test_a_blob_that_cannot_be_removed_now_is_removed_in_a_later_round(
+    database, project, mints, clock, tmp_path, monkeypatch
+):
+    blobs = Blobs((tmp_path / "blobs").as_uri())
+    names = [await blobs.put(octets) for octets in (b"of a message", b"uploaded")]
+    new = replace(new_message(mints, project, "a@x.test"), blobs=(names[0],))
+    database.write_now(lambda c: accept(c, [acceptance(project, new)]))
+    database.write_now(lambda c: bulk.run(c, "UPDATE deliveries SET state = 'delivered'"))
+    database.write_now(lambda c: uploads.note(c, project.id, [names[1]], clock.now()))
+    keeper = Retention(database, blobs, clock, replace(Settings().retention, messages_days=30, events_days=30))
+    clock.pass_by(31 * DAY)
+    await keeper.round()
+    assert [await blobs.size(name) for name in names] == [12, 8], "they were put a moment ago"
+    for path in (tmp_path / "blobs").rglob("*"):
+        if path.is_file():
+            os.utime(path, (0, 0))
+
+    async def away(*_):
+        raise OSError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("obstore.delete_async", away)
+        await keeper.round()
+    assert bulk_rows(database, "SELECT seq FROM events") == [], "all else goes all the same"
+    assert [await blobs.size(name) for name in names] == [12, 8]
+    await keeper.round()
+    assert [await blobs.size(name) for name in names] == [None, None]
+    assert bulk_rows(database, "SELECT sha256 FROM uploads") == []
+
+
 def bulk_rows(database, statement):
     return database.read_now(lambda c: bulk.run(c, statement))
 
