@@ -427,14 +427,18 @@ async def offered(post, sending):
     return hold
 
 
+async def foreseen(post, sending, *recipients):
+    """Let the role foresee a message that is being accepted; return it, and its acceptance."""
+    hold = await offered(post, sending)
+    new = msgspec.structs.replace(new_message(post.mints, post.project, *recipients), content=encode_content(CONTENT))
+    asked = acceptance(post.project, new, hold=hold)
+    sending.foresee([new], asked.at, hold)
+    return new, asked
+
+
 async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_commit(post):
     async with post.working() as sending:
-        hold = await offered(post, sending)
-        new = msgspec.structs.replace(
-            new_message(post.mints, post.project, "ann@x.test"), content=encode_content(CONTENT)
-        )
-        asked = acceptance(post.project, new, hold=hold)
-        sending.foresee([new], asked.at, hold)
+        new, asked = await foreseen(post, sending, "ann@x.test")
         delivery = new.deliveries[0].id
         async with asyncio.timeout(10):
             while not post.press.composed:
@@ -450,12 +454,7 @@ async def test_what_is_being_accepted_is_composed_once_and_sent_only_after_its_c
 async def test_what_was_foreseen_of_a_domain_that_was_taken_away_is_held(post):
     post.senders.found = Outfit((), None, speaks=False)
     async with post.working() as sending:
-        hold = await offered(post, sending)
-        new = msgspec.structs.replace(
-            new_message(post.mints, post.project, "ann@x.test"), content=encode_content(CONTENT)
-        )
-        asked = acceptance(post.project, new, hold=hold)
-        sending.foresee([new], asked.at, hold)
+        new, asked = await foreseen(post, sending, "ann@x.test")
         (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
         sending.taken(1, answer.leases, [new])
         await post.until(new.deliveries[0].id, "held")
@@ -478,12 +477,7 @@ async def test_what_was_foreseen_and_not_accepted_is_thrown_away(post):
 
 async def test_what_was_foreseen_and_is_suppressed_leaves_its_place_to_others(post):
     async with post.working() as sending:
-        hold = await offered(post, sending)
-        new = msgspec.structs.replace(
-            new_message(post.mints, post.project, "ann@x.test", "off@x.test"), content=encode_content(CONTENT)
-        )
-        asked = acceptance(post.project, new, hold=hold)
-        sending.foresee([new], asked.at, hold)
+        new, asked = await foreseen(post, sending, "ann@x.test", "off@x.test")
         (answer,) = post.database.write_now(lambda c: accept(c, [asked]))
         sending.taken(2, answer.leases[:1], [new])  # as if the other recipient were suppressed
         await post.until(new.deliveries[0].id, "delivered")
