@@ -40,6 +40,8 @@ _DEFAULTS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_ALWAYS = frozenset({"/healthz", "/metrics"})
+"""Answered under overload too: a server that is busy is alive, and is to be looked at."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -128,7 +130,7 @@ class Door:
         response = _Response(send, exchange, self._headers)
         self._in_flight += 1
         try:
-            if self._in_flight > self._max_requests:
+            if self._in_flight > self._max_requests and scope["path"] not in _ALWAYS:
                 raise _overloaded()
             await self._answer(scope, receive, response, exchange)
         except Exception as error:  # noqa: BLE001 - the last resort of every request: answered, logged and counted

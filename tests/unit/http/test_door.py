@@ -124,13 +124,23 @@ async def test_too_many_requests_at_a_time_are_refused_and_the_others_served(ope
     async with house.client() as client:
         slow = asyncio.create_task(client.get("/slow"))
         await asyncio.sleep(0.01)
-        refused = await client.get("/healthz")
+        refused = await client.get("/v1/messages")
+        looked_at = [await client.get(path) for path in ("/healthz", "/metrics")]
         go.set()
         with pytest.raises(AssertionError):  # the slow handler answers nothing, which httpx finds odd
             await slow
-        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/v1/messages")).status_code == 200
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert [answer.status_code for answer in looked_at] == [200, 200], "who is busy is alive, and can be looked at"
     assert house.app.in_flight == 0
+
+
+async def test_streams_leave_room_for_other_requests(opened: Any) -> None:
+    house = await opened(max_requests=10)
+    house.services.readiness.streams = 5
+    async with house.client() as client:
+        answer = await client.get("/v1/events/stream")
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
 
 
 async def test_a_body_over_the_limit_is_refused(opened: Any) -> None:

@@ -78,7 +78,7 @@ class EventsController(Controller):
         else:
             seq = await services.database.read(lambda c: events.last_seq(c, caller.project.id))
         state = services.readiness
-        if state.streams >= MOST_STREAMS:
+        if state.streams >= max(1, min(MOST_STREAMS, services.settings.http.max_requests // 2)):
             raise Unavailable("overloaded", "Too many streams are open; read the feed instead.", retry_after_s=30)
         return Stream(
             _follow(services, caller, seq, wanted),
