@@ -96,6 +96,20 @@ async def test_a_private_address_is_warned_of(patient: Patient, dns: PaperDns) -
     assert (await _found(patient))["reverse DNS of 10.0.0.1"].state is Level.WARNING
 
 
+@pytest.mark.parametrize(
+    ("url", "trusted", "told"),
+    [("https://mail.test", (), True), ("https://mail.test", ("::1",), False), ("http://mail.test", (), False)],
+)
+async def test_a_proxy_that_is_not_trusted_is_warned_of(
+    patient: Patient, url: str, trusted: tuple[str, ...], told: bool
+) -> None:
+    http = msgspec.structs.replace(patient.settings.http, public_url=url, trusted_proxies=trusted)
+    found = await _found(dataclasses.replace(patient, settings=msgspec.structs.replace(patient.settings, http=http)))
+    assert ("proxy" in found) is told
+    if told:
+        assert "http.trusted_proxies is empty" in found["proxy"].detail
+
+
 async def test_behind_a_relay_the_host_name_does_not_matter(patient: Patient, tmp_path: Path) -> None:
     behind = _settings(tmp_path, route=RouteKind.RELAY)
     patient = Patient(**{**_parts(patient), "settings": behind})

@@ -92,7 +92,9 @@ async def examine(patient: Patient, problems: Sequence[Advice] = ()) -> Examinat
     )
     disk = await asyncio.to_thread(_disk, patient.settings)
     shown = [patient.senders.shown(found) for found in domains]
-    return Examination([*problems, *host, *sources, *back, *store, disk, *map(_domain, shown)], shown)
+    return Examination(
+        [*problems, *host, *sources, *back, *_proxy(patient.settings), *store, disk, *map(_domain, shown)], shown
+    )
 
 
 # --- the host name ---------------------------------------------------------------------------------------------------
@@ -192,6 +194,18 @@ async def _way_back(patient: Patient) -> list[Advice]:
         detail = f"{wanted.value}, the MX of {domain}, has no address in DNS. Add an A record (and AAAA)."
         return [Advice("way back", Level.PROBLEM, detail)]
     return [Advice("way back", Level.OK, f"Bounces to {domain} come back to {wanted.value}.")]
+
+
+def _proxy(settings: Settings) -> list[Advice]:
+    """An https URL means a proxy, which has to be believed about who asks."""
+    http = settings.http
+    if http.trusted_proxies or not (http.public_url or "").startswith("https:"):
+        return []
+    detail = (
+        "http.public_url is https, so that a proxy stands in front, but http.trusted_proxies is empty: every client "
+        "seems to be the proxy, and API keys cannot be confined to networks. Name its address there."
+    )
+    return [Advice("proxy", Level.WARNING, detail)]
 
 
 # --- the machine -----------------------------------------------------------------------------------------------------
