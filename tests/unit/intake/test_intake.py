@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import obstore
 import pytest
 from msgspec.structs import replace
 
@@ -231,6 +232,29 @@ async def upload(house, octets):
     name = await house.blobs.put(octets)
     await house.database.write(lambda c: uploads.note(c, house.caller.project.id, [name], START))
     return name
+
+
+async def test_files_of_a_batch_go_to_an_object_storage_side_by_side(house, monkeypatch):
+    house.intake._blobs = Blobs("memory:///")
+    put, under_way = obstore.put_async, []
+
+    async def slow(*arguments):
+        under_way.append(under_way[-1] + 1 if under_way else 1)
+        await asyncio.sleep(0.01)
+        under_way.append(under_way[-1] - 1)
+        return await put(*arguments)
+
+    monkeypatch.setattr("obstore.put_async", slow)
+    items = [
+        draft(subject=str(n), attachments=[AttachmentInput("a", content=base64.b64encode(b"%d" % n).decode())])
+        for n in range(40)
+    ]
+    items[20] = draft(to="nobody")
+    answer = await house.intake.accept_batch(house.caller, items)
+    assert 1 < max(under_way) <= 16
+    states = ["error" not in each for each in msgspec.json.decode(answer.body)["data"]]
+    assert states == [n != 20 for n in range(40)]
+    assert house.count("messages") == 39
 
 
 async def test_a_blob_of_another_project_is_as_good_as_none(house):
