@@ -273,6 +273,21 @@ async def test_an_endpoint_that_only_failed_for_days_is_switched_off(yard: Yard,
     assert kinds.count(EventType.WEBHOOK_DISABLED) == 1
 
 
+async def test_it_is_switched_off_when_its_time_is_over_and_not_when_an_events_is(
+    yard: Yard, receiver: HttpReceiver
+) -> None:
+    yard.settings = msgspec.structs.replace(yard.settings, disable_after_days=1)
+    webhook, _ = await yard.add(receiver.url)
+    receiver.answer_by(lambda _: Answer(500))
+    notifier, began = yard.notifier(), yard.clock.now()
+    yard.tell(*[EventType.DELIVERED] * 30)
+    while (moment := await yard.catch_up(notifier)) is not None and yard.stored(webhook).disabled_at is None:
+        yard.clock.at = moment
+    assert yard.stored(webhook).disabled_because is DisabledBecause.FAILING
+    assert DAY <= yard.clock.now() - began < 2 * DAY
+    assert {push.state for push in yard.pushed(webhook)} == {PushState.PENDING}, "nothing is lost when it is enabled"
+
+
 async def test_a_day_of_outage_is_probed_gently_and_made_up_in_order(yard: Yard, receiver: HttpReceiver) -> None:
     webhook, _ = await yard.add(receiver.url)
     receiver.answer_by(lambda _: Answer(502))

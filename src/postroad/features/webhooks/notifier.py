@@ -349,7 +349,7 @@ class Notifier:
             return DisabledBecause.GONE
         since = ruling.health.failing_since
         patience = int(self._settings.disable_after_days * DAY)
-        if ruling.given_up and since is not None and ruling.push.updated_at - since >= patience:
+        if is_down(ruling.health) and since is not None and ruling.push.updated_at - since >= patience:
             return DisabledBecause.FAILING
         return None
 
