@@ -175,6 +175,7 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
         await stack.enter_async_context(serve_administration(house))
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "room": house.room.watch,
+            "blobs": house.blobs.examine_until_good,
             "durability": house.lookout.watch,
             "ringing": house.ringing.run,
             "suspensions": house.suspensions.run,
@@ -190,8 +191,6 @@ async def _running(house: House, roles: frozenset[str]) -> AsyncIterator[None]:
             loops["notifier"] = house.notifier.run
         if "exchange" in roles:
             loops["inbound"] = house.inbound.run
-        if roles & {"http", "delivery"}:
-            loops["blobs"] = house.blobs.examine_until_good
         if "scheduler" in roles:
             loops |= {
                 "domains": house.senders.recheck_forever,
