@@ -14,10 +14,6 @@ from postroad.store.blobs import Blobs
 from postroad.wire import verp
 
 
-class Elsewhere(Exception):  # noqa: N818 - named for what it is
-    """What a delivery needs is in an object storage, and takes the time of a request to it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outfit:
     """How the mail of one sending domain goes out."""
@@ -88,19 +84,29 @@ class Dresser:
         self._list_headers = list_headers
         self._verp_key = verp_key
 
-    async def dress(self, lease: Lease, *, at_once: bool = False) -> Dressed:
+    def has_at_hand(self, lease: Lease) -> bool:
+        """Tell whether a delivery can be dressed without waiting for an object storage."""
+        if self._blobs.near:
+            return True
+        if lease.content is None:
+            return False
+        try:
+            return not _blobs_of(decode_content(lease.content))
+        except msgspec.MsgspecError:
+            return True  # nothing is to be had; dressing it says so
+
+    async def dress(self, lease: Lease) -> Dressed:
         """Return what the composition of a delivery needs now.
 
         Raises:
             BlobMissing: a row names a blob that is gone.
-            Elsewhere: it would have to be waited for, and `at_once` asks not to.
             Unavailable: the store cannot be read now.
         """
         outfit = await self._senders.outfit(lease.project_id, lease.sender.rpartition("@")[2])
         stream = await self._streams.get(lease.project_id, lease.stream)
         headers = self._list_headers(lease, stream) if stream.unsubscribe else ()
         recipe = Recipe(tuple([key.id for key in outfit.keys]), headers)
-        job = await self.job(lease, recipe, outfit.return_path_domain, at_once=at_once and not self._blobs.near)
+        job = await self.job(lease, recipe, outfit.return_path_domain)
         speaks = outfit.speaks or lease.mode is Mode.TEST
         return Dressed(lease, stream, job, outfit.keys, recipe, stream.require_tls or outfit.require_tls, speaks)
 
@@ -108,15 +114,11 @@ class Dresser:
         """Return the stream of a delivery."""
         return await self._streams.get(lease.project_id, lease.stream)
 
-    async def job(
-        self, lease: Lease, recipe: Recipe, return_path_domain: str | None, *, at_once: bool = False
-    ) -> ComposeJob:
+    async def job(self, lease: Lease, recipe: Recipe, return_path_domain: str | None) -> ComposeJob:
         """Return the job that makes a delivery's octets by a given recipe; the domain decides the envelope only."""
         token = verp.make(lease.delivery_id, self._verp_key)
         stored = lease.content
         if stored is None:
-            if at_once:
-                raise Elsewhere
             stored = await self._blobs.get(lease.content_sha256 or "")
         return ComposeJob(
             message_id=lease.message_id,
@@ -129,14 +131,13 @@ class Dresser:
             content=stored,
             extra_headers=recipe.extra_headers,
             signers=recipe.signers,
-            blobs=await self._fetch(decode_content(stored), at_once=at_once),
+            blobs={sha256: await self._blobs.get(sha256) for sha256 in _blobs_of(decode_content(stored))},
             delivery_token=token,
         )
 
-    async def _fetch(self, content: Content, *, at_once: bool) -> dict[str, bytes]:
-        wanted = {attachment.sha256 for attachment in content.attachments}
-        if content.raw_sha256 is not None:
-            wanted.add(content.raw_sha256)
-        if wanted and at_once:
-            raise Elsewhere
-        return {sha256: await self._blobs.get(sha256) for sha256 in wanted}
+
+def _blobs_of(content: Content) -> set[str]:
+    wanted = {attachment.sha256 for attachment in content.attachments}
+    if content.raw_sha256 is not None:
+        wanted.add(content.raw_sha256)
+    return wanted

@@ -23,7 +23,7 @@ from postroad.model.ids import Mint, SuppressionId
 from postroad.model.stream import Stream
 from postroad.model.verdict import Verdict
 from postroad.pipeline.deliver import Deliverer, Turn
-from postroad.pipeline.dressing import Dressed, Dresser, Elsewhere
+from postroad.pipeline.dressing import Dressed, Dresser
 from postroad.pipeline.errands import Errands, survive
 from postroad.pipeline.foresight import Finished, Foresight
 from postroad.pipeline.journal import Journal, Note
@@ -202,11 +202,10 @@ class Sending:
             if foreseen is not None:
                 self._errands.start(self._send_foreseen(lease, foreseen))
                 continue
-            try:
-                dressed = await self._dress(lease, at_once=True)
-            except Elsewhere:
+            if not self._dresser.has_at_hand(lease):
                 self._errands.start(self._carry(lease))
                 continue
+            dressed = await self._dress(lease)
             if dressed is not None:
                 plate.append(dressed)
             if len(plate) == _PLATE:
@@ -232,15 +231,13 @@ class Sending:
             return
         await self._send(msgspec.structs.replace(finished[0], lease=lease), finished[1])
 
-    async def _dress(self, lease: Lease, *, at_once: bool = False) -> Dressed | None:
+    async def _dress(self, lease: Lease) -> Dressed | None:
         verdict = lapse(lease, now=self._clock.now())
         if verdict is not None:
             self._errands.start(self._settle(lease, verdict))
             return None
         try:
-            dressed = await self._dresser.dress(lease, at_once=at_once)
-        except Elsewhere:
-            raise
+            dressed = await self._dresser.dress(lease)
         except BlobMissing:
             attempt = self._not_begun(Trouble.POISON, "A file of this message is missing from the blob store.")
         except Unavailable as error:

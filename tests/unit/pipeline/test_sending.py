@@ -673,6 +673,18 @@ async def test_mail_whose_files_are_waited_for_keeps_no_other_mail_waiting(post,
         await post.until(first, "delivered")
 
 
+@pytest.mark.parametrize("store", ["folder", "object storage"])
+async def test_content_that_cannot_be_read_holds_the_message_and_no_other(post, store):
+    if store == "object storage":
+        post.blobs = Blobs("memory:///")
+    (bad,) = post.post("ann@x.test")
+    post.database.write_now(lambda c: bulk.run(c, "UPDATE messages SET content = ?", (b"no content",)))
+    (good,) = post.post("bob@x.test")
+    async with post.working():
+        await post.until(bad, "held")
+        await post.until(good, "delivered")
+
+
 async def test_mail_waits_and_is_not_counted_against_while_the_object_storage_is_away(post, monkeypatch):
     post.blobs = Blobs("memory:///")
     raw = await post.blobs.put(b"From: from@shop.test\r\nSubject: Raw\r\n\r\nHi\r\n")
