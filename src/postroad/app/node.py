@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from postroad.model.clock import Clock, Instant
-from postroad.model.ids import ENTROPY_OCTETS, mint
+from postroad.model.ids import COUNT_BITS, TAIL_DIGITS, mint_counted, random_digits
 
 _log = structlog.get_logger("postroad.node")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -108,33 +108,37 @@ def _lock(descriptor: int) -> bool:
 
 
 class Minter:
-    """Makes identifiers that grow: within one millisecond each lies a random step above the one before.
+    """Makes identifiers that grow: within one millisecond they count up from a random place, with a random tail each.
 
-    So things made by one request keep their order, and rows are written at the end of their index.
+    So things made by one request keep their order, rows are written at the end of their index, and nobody can tell the
+    next from the one before.
     """
 
     _HANDFUL = 800
-    _STEP_OCTETS = 5
 
     def __init__(self, clock: Clock) -> None:
         """Take the clock that dates the identifiers."""
         self._clock = clock
-        self._steps: list[int] = []
         self._at = Instant(0)
-        self._number = 0
+        self._count = 0
+        self._tails: list[str] = []
 
     def __call__(self, prefix: str) -> str:
         """Return a new identifier such as `msg_01k…`."""
         at = self._clock.now()
+        self._count += 1
         if at // 1000 > self._at // 1000:
-            self._at = at
-            self._number = (self._step() << 40 | self._step()) >> 1  # room for the steps above it
-        else:
-            self._number += 1 + self._step()
-        return mint(prefix, self._at, self._number.to_bytes(ENTROPY_OCTETS, "big"))
+            self._begin(at)
+        elif self._count >> COUNT_BITS:  # the clock was set back for long
+            self._begin(Instant(self._at + 1000))
+        if not self._tails:
+            self._tails = self._draw()
+        return mint_counted(prefix, self._at, self._count, self._tails.pop())
 
-    def _step(self) -> int:
-        if not self._steps:
-            octets, size = os.urandom(self._STEP_OCTETS * self._HANDFUL), self._STEP_OCTETS
-            self._steps = [int.from_bytes(octets[n : n + size], "big") for n in range(0, len(octets), size)]
-        return self._steps.pop()
+    def _begin(self, at: Instant) -> None:
+        self._at = at
+        self._count = secrets.randbits(COUNT_BITS - 1)  # as much room above it
+
+    def _draw(self) -> list[str]:
+        digits = random_digits(os.urandom(TAIL_DIGITS * self._HANDFUL))
+        return [digits[n : n + TAIL_DIGITS] for n in range(0, len(digits), TAIL_DIGITS)]

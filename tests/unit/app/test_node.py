@@ -10,7 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from postroad.app.node import DirectoryTaken, Minter, WallClock, occupy
-from postroad.model.ids import mint
+from postroad.model.clock import HOUR
+from postroad.model.ids import COUNT_BITS, TAIL_DIGITS, mint, minted_at
+from stores import StillClock
 
 
 def test_a_node_keeps_its_name_and_not_its_run(tmp_path):
@@ -98,3 +100,33 @@ def test_identifiers_are_never_made_twice_and_carry_the_time():
     assert len(set(made)) == 1000
     assert mint("msg", before, bytes(10)) <= min(made)
     assert max(made) <= mint("msg", after, b"\xff" * 10)
+
+
+def test_identifiers_of_one_moment_grow():
+    clock = StillClock()
+    make = Minter(clock)
+    made = [make("msg") for _ in range(1000)]
+    assert made == sorted(set(made))
+    assert {minted_at(one) for one in made} == {clock.now() // 1000 * 1000}
+
+
+def test_no_two_identifiers_of_one_moment_differ_by_their_count_alone():
+    make = Minter(StillClock())
+    assert len({make("msg")[-TAIL_DIGITS:] for _ in range(1000)}) == 1000
+
+
+def test_a_clock_that_is_set_back_makes_no_identifier_smaller():
+    clock = StillClock()
+    make = Minter(clock)
+    first = make("msg")
+    clock.pass_by(-HOUR)
+    assert make("msg") > first
+
+
+def test_one_moment_has_room_for_two_to_the_29_identifiers_and_lends_from_the_next():
+    make = Minter(StillClock())
+    first = make("msg")
+    make._count = (1 << COUNT_BITS) - 1
+    last = make("msg")
+    assert first < last
+    assert minted_at(last) == minted_at(first) + 1000
