@@ -48,8 +48,8 @@ TOKEN_KEY = b"k" * 32
 class OpenGate:
     """Lets every sender through but those of one domain."""
 
-    async def check(self, caller: Caller, domain: str) -> None:
-        if domain == "unverified.example":
+    async def check(self, caller: Caller, from_domain: str) -> None:
+        if from_domain == "unverified.example":
             raise Refused("domain_not_verified", "The domain unverified.example is not verified.")
 
 

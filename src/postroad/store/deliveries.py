@@ -339,7 +339,7 @@ def _lease(row: Any, message: Any) -> Lease:
 
 
 def _drop_suppressed(connection: Connection, leases: list[Lease], now: Instant) -> list[Lease]:
-    suppressed = find_suppressed(connection, [(x.project_id, fold(x.recipient)) for x in leases])
+    suppressed = find_suppressed(connection, ((x.project_id, fold(x.recipient)) for x in leases))
     if not suppressed:
         return leases
     kept: list[Lease] = []

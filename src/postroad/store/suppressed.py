@@ -4,7 +4,7 @@ An entry for a soft cause (a mailbox that was full for weeks) lets one delivery 
 come. That delivery passes at dispatch too; everything else waits for what becomes of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
@@ -35,13 +35,14 @@ _text = (
 )
 
 
-def find_suppressed(connection: Connection, wanted: Sequence[tuple[str, str]]) -> Suppressed:
+def find_suppressed(connection: Connection, wanted: Iterable[tuple[str, str]]) -> Suppressed:
     """Return the suppressions of the given (project, folded address) pairs."""
     if not bulk.run(connection, "SELECT 1 FROM suppressions LIMIT 1"):
         return {}
     found: Suppressed = {}
-    for project in {project for project, _ in wanted}:
-        addresses = sorted({address for owner, address in wanted if owner == project})
+    pairs = set(wanted)
+    for project in {project for project, _ in pairs}:
+        addresses = sorted([address for owner, address in pairs if owner == project])
         for row in bulk.select_in(connection, _text, addresses, before=(project,)):
             found.setdefault((project, row[0]), []).append(Barrier(*row[1:]))
     return found
@@ -62,6 +63,8 @@ def suppression_reason(
     A delivery that is a probe passes. Where nothing but entries whose probe is due stands in the way, the delivery
     becomes the probe: it is added to `probes` by their identifiers, to be written down by `send_probes`.
     """
+    if not suppressed:
+        return None
     standing = [
         entry
         for entry in suppressed.get((project, fold(recipient)), ())

@@ -57,13 +57,18 @@ class Mailbox(msgspec.Struct, frozen=True):
     @property
     def address(self) -> str:
         """The mailbox as it stands in SMTP commands and in headers, quoted where it must be."""
-        local = self.local
-        if _DOT_ATOM.fullmatch(local) is None and _needs_quotes(local):
-            local = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return f"{local}@{self.domain}"
+        return _written(self.local, self.domain)
 
     def __str__(self) -> str:
         return self.address
+
+
+@lru_cache(4096)
+def _written(local: str, domain: str) -> str:
+    """Return a mailbox as it stands on the wire; on its way each is asked for that several times."""
+    if _DOT_ATOM.fullmatch(local) is None and _needs_quotes(local):
+        local = '"' + local.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{local}@{domain}"
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -136,10 +141,18 @@ def parse_address(text: str) -> Address:
     text = text.strip(" ")
     if not text.endswith(">"):
         return Address(parse_mailbox(text))
+    return _recently_named(text) if len(text) <= 2 * MAILBOX_OCTETS else _parse_named(text)
+
+
+def _parse_named(text: str) -> Address:
     shown, bracket, inner = _split_angle(text)
     if not bracket:
         raise AddressError("The address has a `>` without its `<`.")
     return Address(parse_mailbox(inner), _read_name(shown.strip(" ")))
+
+
+_recently_named = lru_cache(1024)(_parse_named)
+"""Senders have names, and recur."""
 
 
 def check_name(name: str) -> str:

@@ -43,8 +43,8 @@ class Streams:
 class Senders:
     """Lets everybody through but one domain."""
 
-    async def check(self, caller, domain):
-        if domain == "unverified.test":
+    async def check(self, caller, from_domain):
+        if from_domain == "unverified.test":
             raise Refused("domain_not_verified", "The domain is not verified.")
 
 

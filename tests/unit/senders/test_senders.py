@@ -155,7 +155,6 @@ async def test_only_verified_domains_send_in_production(senders: Senders, projec
         await senders.check(live, "shop.test")
     assert made.domain.id in refused.value.detail
     await senders.check(_caller(project, Mode.TEST), "shop.test")
-    await senders.may_send(project.id, "shop.test", production=False)
     _publish(senders, paper, made)
     await senders.inspect(project.id, "shop.test")
     await senders.check(live, "shop.test")
@@ -167,7 +166,7 @@ async def test_a_domain_of_another_project_is_no_domain_of_ours(
     await _verified(senders, paper, project)
     stranger = ProjectId("prj_other")
     with pytest.raises(Refused):
-        await senders.may_send(stranger, "shop.test", production=True)
+        await senders.check(_caller(msgspec.structs.replace(project, id=stranger), Mode.LIVE), "shop.test")
     with pytest.raises(Refused) as refused:
         await senders.get(stranger, "shop.test")
     assert refused.value.code == "not_found"
@@ -189,35 +188,38 @@ async def test_a_subdomain_is_sent_and_signed_as_its_parent_unless_switched_off(
     senders: Senders, project: Project, paper: PaperDns
 ) -> None:
     await _verified(senders, paper, project)
-    await senders.may_send(project.id, "news.shop.test", production=True)
+    live = _caller(project, Mode.LIVE)
+    await senders.check(live, "news.shop.test")
     assert {key.domain for key in await senders.signing_keys(project.id, "news.shop.test")} == {"shop.test"}
     await senders.configure(project.id, "shop.test", DomainSettings(subdomains=False), actor="cli")
     with pytest.raises(Refused):
-        await senders.may_send(project.id, "news.shop.test", production=True)
-    await senders.may_send(project.id, "shop.test", production=True)
+        await senders.check(live, "news.shop.test")
+    await senders.check(live, "shop.test")
 
 
 async def test_an_outage_of_dns_stops_nothing(
     senders: Senders, project: Project, paper: PaperDns, clock: StillClock
 ) -> None:
+    live = _caller(project, Mode.LIVE)
     found = await _verified(senders, paper, project)
     paper.silent = {record.name for record in senders.shown(found).records}
     clock.pass_by(30 * DAY)
     assert (await senders.inspect(project.id, "shop.test")).domain.state is DomainState.VERIFIED
-    await senders.may_send(project.id, "shop.test", production=True)
+    await senders.check(live, "shop.test")
 
 
 async def test_a_domain_that_loses_its_keys_fails_after_an_hour(
     senders: Senders, project: Project, paper: PaperDns, clock: StillClock, database: Database
 ) -> None:
+    live = _caller(project, Mode.LIVE)
     await _verified(senders, paper, project)
     paper.records.clear()
     await senders.inspect(project.id, "shop.test")
-    await senders.may_send(project.id, "shop.test", production=True)
+    await senders.check(live, "shop.test")
     clock.pass_by(HOUR)
     assert (await senders.inspect(project.id, "shop.test")).domain.state is DomainState.FAILED
     with pytest.raises(Refused):
-        await senders.may_send(project.id, "shop.test", production=True)
+        await senders.check(live, "shop.test")
     last = _log(database, project)[-1]
     assert last.type.value == "domain.failed"
     assert {record["state"] for record in last.data["records"]} == {"missing"}

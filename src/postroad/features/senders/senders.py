@@ -93,24 +93,15 @@ class Senders:
 
     # --- what the pipeline asks ---------------------------------------------------------------------------------------
 
-    async def check(self, caller: Caller, domain: str) -> None:
-        """Refuse mail that a caller may not send from a domain; test mail never leaves, and may be from any.
-
-        Raises:
-            Refused: `domain_not_verified`.
-        """
-        production = self._require_verified and caller.key.mode is Mode.LIVE
-        await self.may_send(caller.project.id, domain, production=production)
-
-    async def may_send(self, project_id: ProjectId, from_domain: str, *, production: bool) -> None:
-        """Refuse mail from a domain that the project has not proven; outside production everything may be sent.
+    async def check(self, caller: Caller, from_domain: str) -> None:
+        """Refuse mail from a domain that the caller's project has not proven; test mail never leaves, so any will do.
 
         Raises:
             Refused: `domain_not_verified`, with what to do about it.
         """
-        if not production:
+        if not self._require_verified or caller.key.mode is not Mode.LIVE:
             return
-        domain = (await self._memory.get((project_id, from_domain))).domain
+        domain = (await self._memory.get((caller.project.id, from_domain))).domain
         if domain is None:
             raise Refused.field(
                 "/from",

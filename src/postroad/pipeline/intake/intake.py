@@ -3,11 +3,8 @@
 import asyncio
 import fnmatch
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
-
-import msgspec
 
 from postroad.model.clock import Clock, Instant
 from postroad.model.delivery import Hold, Lease
@@ -16,13 +13,23 @@ from postroad.model.ids import DeliveryId, MessageId, Mint, ProjectId
 from postroad.model.message import Attachment, Content, Message, Party, Role, encode_content
 from postroad.model.project import Caller
 from postroad.model.stream import PRECEDENCE, Stream
+from postroad.pipeline.intake.answers import none_of, render_batch, render_one
 from postroad.pipeline.intake.draft import Draft
 from postroad.pipeline.intake.raw import prepare_raw, read_raw
 from postroad.pipeline.intake.reading import IntakeLimits, Reading, encoded_octets, read
 from postroad.store import uploads
 from postroad.store.blobs import Blobs
 from postroad.store.database import Database
-from postroad.store.messages import Acceptance, Accepted, Answer, Idempotency, NewDelivery, NewMessage, accept
+from postroad.store.messages import (
+    Acceptance,
+    Accepted,
+    Answer,
+    Idempotency,
+    NewDelivery,
+    NewMessage,
+    accept,
+    rows_of,
+)
 from postroad.store.wakeup import WakeUp
 from postroad.wire.address import Mailbox
 
@@ -30,8 +37,6 @@ _INLINE_OCTETS = 128 * 1024
 """Stored content up to this size lies in the row, anything larger in the blob store."""
 _SIDE_BY_SIDE = 16
 """Messages of one batch whose files are put into an object storage at the same time."""
-
-_json = msgspec.json.Encoder()
 
 
 class StreamSource(Protocol):
@@ -45,7 +50,7 @@ class StreamSource(Protocol):
 class SenderGate(Protocol):
     """Knows which domains a project may send from."""
 
-    async def check(self, caller: Caller, domain: str) -> None:
+    async def check(self, caller: Caller, from_domain: str) -> None:
         """Raise `Refused` with code `domain_not_verified` when it may not."""
         ...
 
@@ -64,15 +69,6 @@ class Hands(Protocol):
     def taken(self, count: int, leases: Sequence[Lease], new: Sequence[NewMessage] = ()) -> None:
         """End an offer of `count` for `new`, of which these leases came."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class BatchItemError:
-    """Why one item of a batch was refused, in the shape of its answer."""
-
-    code: str
-    detail: str
-    errors: tuple[Flaw, ...]
 
 
 class Intake:
@@ -131,8 +127,9 @@ class Intake:
             Unavailable: nothing was stored; try again.
         """
         self._gate()
-        new = await self._prepare(caller, draft, self._clock.now())
-        return await self._store(caller, [new], _render_one, idempotency)
+        now = self._clock.now()
+        new = await self._admit(caller, draft, read(draft, self._limits, now), now)
+        return await self._store(caller, [new], render_one, idempotency)
 
     async def accept_mail(
         self, caller: Caller, octets: bytes, recipients: Sequence[Mailbox], *, stream: str = "transactional"
@@ -154,7 +151,7 @@ class Intake:
             size=len(octets),
         )
         new = await self._admit(caller, Draft(sender=author.address, stream=stream), found, now)
-        return await self._store(caller, [new], _render_one, None)
+        return await self._store(caller, [new], render_one, None)
 
     async def accept_batch(
         self,
@@ -180,9 +177,9 @@ class Intake:
         good = [item for item in prepared if isinstance(item, NewMessage)]
         if all_or_nothing and len(good) < len(prepared):
             await self._leave(caller, good, now)
-            raise _none_of(prepared)
+            raise none_of(prepared)
         status = 202 if good else 422
-        return await self._store(caller, good, lambda accepted: _render_batch(prepared, accepted), idempotency, status)
+        return await self._store(caller, good, lambda accepted: render_batch(prepared, accepted), idempotency, status)
 
     async def _try_all(
         self, caller: Caller, items: Sequence[Draft | Refused], now: Instant
@@ -204,7 +201,7 @@ class Intake:
         if isinstance(draft, Refused):
             return draft
         try:
-            return await self._prepare(caller, draft, now)
+            return await self._admit(caller, draft, read(draft, self._limits, now), now)
         except Refused as refusal:
             return refusal
 
@@ -253,9 +250,6 @@ class Intake:
             return None
         return self._hands.offer(count, new)
 
-    async def _prepare(self, caller: Caller, draft: Draft, now: Instant) -> NewMessage:
-        return await self._admit(caller, draft, read(draft, self._limits, now), now)
-
     async def _admit(self, caller: Caller, draft: Draft, found: Reading, now: Instant) -> NewMessage:
         """Ask whether the caller may, put aside what goes to the blob store, and give the message its names."""
         if found.sender is None:
@@ -268,8 +262,11 @@ class Intake:
         subject = draft.subject
         if found.raw is not None:
             subject, header_id, found.raw = read_raw(found, self._limits, now, header_id)
-        content = await self._content(caller, draft, found, found.sender, subject)
-        stored, sha256 = await self._place(encode_content(content))
+        raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)
+        attachments = await self._attachments(caller, found) if found.files else ()
+        content = _content(draft, found, found.sender, subject, attachments, raw_sha256)
+        stored = encode_content(content)
+        sha256 = await self._blobs.put(stored) if len(stored) > _INLINE_OCTETS else None
         due = max(now, found.send_at or now)
         message = Message(
             id=message_id,
@@ -292,24 +289,12 @@ class Intake:
                 for mailbox, role in found.envelope
             ]
         )
-        return NewMessage(message, deliveries, stored, sha256, _blobs(content, sha256), PRECEDENCE.index(stream.kind))
-
-    async def _content(self, caller: Caller, draft: Draft, found: Reading, sender: Party, subject: str) -> Content:
-        raw_sha256 = None if found.raw is None else await self._blobs.put(found.raw)
-        attachments = await self._attachments(caller, found) if found.files else ()
-        return Content(
-            sender=sender,
-            to=found.to,
-            cc=found.cc,
-            reply_to=found.reply_to,
-            subject=subject,
-            html=draft.html,
-            text=draft.text,
-            headers=tuple(draft.headers.items()),
-            attachments=attachments,
-            raw_sha256=raw_sha256,
-            require_tls=draft.require_tls,
+        inline, blobs, place = (
+            stored if sha256 is None else None,
+            _blobs(content, sha256),
+            PRECEDENCE.index(stream.kind),
         )
+        return NewMessage(message, deliveries, inline, sha256, blobs, place, rows_of(message, inline, sha256))
 
     async def _attachments(self, caller: Caller, found: Reading) -> tuple[Attachment, ...]:
         """Put the files away; the last that can be refused, so that a refusal leaves nothing behind."""
@@ -340,10 +325,23 @@ class Intake:
             raise Refused.field(f"/attachments/{n}/blob", "No such blob; upload it first with POST /v1/blobs.")
         return size
 
-    async def _place(self, content: bytes) -> tuple[bytes | None, str | None]:
-        if len(content) <= _INLINE_OCTETS:
-            return content, None
-        return None, await self._blobs.put(content)
+
+def _content(
+    draft: Draft, found: Reading, sender: Party, subject: str, attachments: tuple[Attachment, ...], raw: str | None
+) -> Content:
+    return Content(
+        sender=sender,
+        to=found.to,
+        cc=found.cc,
+        reply_to=found.reply_to,
+        subject=subject,
+        html=draft.html,
+        text=draft.text,
+        headers=tuple(draft.headers.items()),
+        attachments=attachments,
+        raw_sha256=raw,
+        require_tls=draft.require_tls,
+    )
 
 
 def _check_limits(caller: Caller, found: Reading) -> None:
@@ -368,26 +366,3 @@ def _blobs(content: Content, sha256: str | None) -> tuple[str, ...]:
     """Return the names of the blobs that a message needs."""
     named = [attachment.sha256 for attachment in content.attachments]
     return tuple([name for name in (*named, content.raw_sha256, sha256) if name is not None])
-
-
-def _none_of(items: Sequence[NewMessage | Refused]) -> Refused:
-    flaws = [
-        Flaw(f"/messages/{n}{flaw.pointer}", flaw.detail, flaw.code)
-        for n, item in enumerate(items)
-        if isinstance(item, Refused)
-        for flaw in (item.flaws or (Flaw("", item.detail, item.code),))
-    ]
-    return Refused("batch_refused", "Nothing was accepted, because not every message of the batch can be.", flaws=flaws)
-
-
-def _render_one(accepted: Sequence[Accepted]) -> bytes:
-    return _json.encode(accepted[0])
-
-
-def _render_batch(items: Sequence[NewMessage | Refused], accepted: Sequence[Accepted]) -> bytes:
-    left = iter(accepted)
-    results: list[Accepted | dict[str, BatchItemError]] = [
-        {"error": BatchItemError(item.code, item.detail, item.flaws)} if isinstance(item, Refused) else next(left)
-        for item in items
-    ]
-    return _json.encode({"data": results, "accepted": len(accepted), "refused": len(items) - len(accepted)})

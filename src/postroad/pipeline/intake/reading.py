@@ -140,6 +140,8 @@ def _address(given: str | AddressInput, pointer: str, found: Reading) -> Address
 
 
 def _addresses(given: str | AddressInput | list[str | AddressInput], pointer: str, found: Reading) -> list[Address]:
+    if given == []:
+        return []  # most fields of most messages
     if not isinstance(given, list):
         address = _address(given, pointer, found)
         return [] if address is None else [address]
@@ -155,6 +157,8 @@ def _weigh_people(limits: IntakeLimits, found: Reading) -> None:
         ("/cc", found.cc),
         ("/reply_to", found.reply_to),
     ):
+        if not parties:
+            continue
         octets = 0
         for party in parties:
             if party is not None:
