@@ -6,7 +6,7 @@ import pytest
 
 from postroad.store import bulk
 from postroad.store.database import Database
-from postroad.store.schema import idempotency_keys, server_facts, site_pins
+from postroad.store.schema import idempotency_keys, projects, server_facts, shaping_changes, site_pins
 
 COUNTS = [0, 1, 2, 63, 64, 65, 128, 200, 960]
 COLUMNS = ("name", "value")
@@ -44,6 +44,24 @@ def test_any_number_of_rows_is_inserted_changed_and_found(database: Database, co
         )
     )
     assert len(found) == max(0, count - 1)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_rows_are_written_in_their_order(database: Database, count: int) -> None:
+    rows = [("x.test", n, f"{n}") for n in range(count)]
+    database.write_now(lambda c: bulk.insert(c, shaping_changes, ("site", "at", "document"), rows))
+    found = database.read_now(lambda c: bulk.run(c, "SELECT document FROM shaping_changes ORDER BY id"))
+    assert [row[0] for row in found] == [str(n) for n in range(count)]
+
+
+def test_what_fills_a_statement_up_is_told_from_rows_by_a_column_that_is_never_null(database: Database) -> None:
+    rows = [(f"n{n:03}", f"n{n:03}", n) for n in range(100)]
+    if database.engine_name == "sqlite":
+        with pytest.raises(ValueError, match=r"projects\.paused_at may be NULL"):
+            database.write_now(lambda c: bulk.insert(c, projects, ("paused_at", "id", "name"), rows))
+    database.write_now(lambda c: bulk.insert(c, projects, ("id", "name", "created_at"), rows))
+    found = database.read_now(lambda c: bulk.run(c, "SELECT id FROM projects WHERE created_at < 100 ORDER BY id"))
+    assert [row[0] for row in found] == [row[0] for row in rows]
 
 
 @pytest.mark.parametrize("count", [1, 100])

@@ -34,7 +34,7 @@ from postroad.store.migrate import SchemaNewer
 from postroad.store.vault import MasterKeyError
 
 _log = structlog.get_logger("postroad.server")
-_SWITCH_S = 0.001
+_SWITCH_S = 0.0003
 """A busy loop hands the interpreter lock over this soon: the store's writer asks for it at each of its statements."""
 _COLLECT_AFTER = 20_000
 _HTTP_DRAIN_S = 10

@@ -2,10 +2,11 @@
 
 A row a statement is slow for two reasons: each execution costs, and in CPython each SQLite call hands the interpreter
 lock over, so a busy event loop makes every row wait for its turn. Statements here carry up to 512 rows as one `VALUES`
-list: up to 64 any number of them, above that a few numbers only. Their text is made once for each table and number of
-rows, both drivers keep it prepared, and it goes to the driver's own cursor, past what SQLAlchemy does for statements it
-has to compile. PostgreSQL gets its own `$1`, which psycopg passes on as they are instead of reading the statement for
-placeholders each time, and many rows by COPY.
+list: up to 64 any number of them, above that a few numbers only, and what SQLite inserts is filled up to one of these
+with rows that it steps over. Their text is made once for each table and number of rows, both drivers keep it prepared,
+and it goes to the driver's own cursor, past what SQLAlchemy does for statements it has to compile. PostgreSQL gets its
+own `$1`, which psycopg passes on as they are instead of reading the statement for placeholders each time, and many rows
+by COPY.
 """
 
 import contextlib
@@ -27,20 +28,16 @@ _COPIED = 4
 
 
 def insert(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-    """Insert `rows`, whose values stand in the order of `columns`."""
+    """Insert `rows`, whose values stand in the order of `columns`; the first of these can never be NULL."""
     if len(rows) >= _COPIED and connection.dialect.name == "postgresql":
         _copy(connection, table, columns, rows)
         return
-    for chunk in _chunks(rows):
-        statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk))
-        _execute(connection, statement, _flat(chunk))
+    _insert(connection, table, columns, rows)
 
 
 def insert_new(connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-    """Insert those of `rows` that violate no uniqueness."""
-    for chunk in _chunks(rows):
-        statement = _insert_text(connection.dialect.name, table.name, columns, len(chunk)) + " ON CONFLICT DO NOTHING"
-        _execute(connection, statement, _flat(chunk))
+    """Insert those of `rows` that violate no uniqueness; the first of `columns` can never be NULL."""
+    _insert(connection, table, columns, rows, " ON CONFLICT DO NOTHING")
 
 
 def update(
@@ -102,6 +99,16 @@ def savepoint(connection: Connection) -> Iterator[None]:
             _execute(connection, "RELEASE SAVEPOINT unit", ())
         raise
     _execute(connection, "RELEASE SAVEPOINT unit", ())
+
+
+def _insert(
+    connection: Connection, table: Table, columns: tuple[str, ...], rows: Sequence[Row], ending: str = ""
+) -> None:
+    dialect = connection.dialect.name
+    for chunk in _lots(rows) if dialect == "sqlite" else _chunks(rows):
+        size = _filled(len(chunk)) if dialect == "sqlite" else len(chunk)
+        nothing = (None,) * (len(columns) * (size - len(chunk)))
+        _execute(connection, _insert_text(dialect, table, columns, size, ending), _flat(chunk) + nothing)
 
 
 def _execute(connection: Connection, statement: str, values: Row) -> list[Row]:
@@ -168,14 +175,30 @@ def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         start += size
 
 
+def _lots(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Return the rows in lots of the largest size, and the rest."""
+    return [rows[start : start + _SIZES[0]] for start in range(0, len(rows), _SIZES[0])]
+
+
+def _filled(count: int) -> int:
+    """Return the number of rows that the statement has which takes so many."""
+    return count if count <= _SIZES[-1] else min([size for size in _SIZES if size >= count])
+
+
 def _flat(rows: Sequence[Row]) -> Row:
     return tuple(itertools.chain.from_iterable(rows))
 
 
 @lru_cache(1024)
-def _insert_text(dialect: str, table: str, columns: tuple[str, ...], count: int) -> str:
+def _insert_text(dialect: str, table: Table, columns: tuple[str, ...], count: int, ending: str) -> str:
+    """Return the statement for so many rows; SQLite's with many steps over rows whose first column is NULL."""
     row = f"({', '.join('?' * len(columns))})"
-    return _marked(dialect, f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}")  # noqa: S608 - names of ours
+    rows = f"VALUES {', '.join([row] * count)}"
+    if dialect == "sqlite" and count > _SIZES[-1]:
+        if table.c[columns[0]].nullable:
+            raise ValueError(f"{table.name}.{columns[0]} may be NULL, so it cannot tell rows from what fills them up")
+        rows = f"SELECT * FROM ({rows}) WHERE column1 IS NOT NULL"  # noqa: S608 - placeholders
+    return _marked(dialect, f"INSERT INTO {table.name} ({', '.join(columns)}) {rows}{ending}")
 
 
 @lru_cache(256)
