@@ -129,6 +129,7 @@ def relaying(port: int, *, host: str = LOOPBACK) -> dict[str, str]:
         "POSTROAD_DELIVERY_RELAY_URL": f"smtp://{host}:{port}?security=smtp",
         "POSTROAD_DELIVERY_MESSAGES_PER_SECOND": "1000000",
         "POSTROAD_DELIVERY_MESSAGES_PER_CONNECTION": "100000",
+        "POSTROAD_DELIVERY_CONNECTIONS_PER_DESTINATION": "40",
     }
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from postroad.model.errors import Unavailable
 from postroad.store import engines
+from postroad.store.pace import Pace
 from postroad.store.seat import Seat
 from postroad.store.work import Then, Work, fail, resolve, run_group
 
@@ -86,7 +87,7 @@ class Database:
             readers: threads that read.
             writers: threads that write; SQLite has one, whatever is given.
             group: units in one transaction at the most.
-            pace_s: least time between the beginnings of two transactions of one writer.
+            pace_s: least time between the beginnings of two transactions of one writer (`Pace`).
             lazy_s: how long a lazy unit waits for others.
             connect_timeout_s: time allowed for connecting to PostgreSQL.
             backlog: units that may wait; one more is refused as `overloaded`.
@@ -247,31 +248,26 @@ class Database:
     # --- on the writers' threads -------------------------------------------------------------------------------------
 
     def _write_loop(self) -> None:
-        began = 0.0
-        while (works := self._take(began + self._pace_s)) is not None:
-            began = time.monotonic()
+        pace = Pace(self._pace_s)
+        while (works := self._take(pace)) is not None:
+            pace.begin()
             self._carry_out(works)
             counters = self._state.counters
-            counters.busy_s += time.monotonic() - began
+            counters.busy_s += pace.end()
             counters.units += len(works)
             self._answer(works)
         self._seat.release()
 
-    def _take(self, not_before: float) -> list[Work] | None:
-        """Wait for a unit, then until `not_before`, and return all that wait by then; None: the store closes.
-
-        A single unit on an idle store is taken at once; under load transactions keep their distance, so that each
-        carries more.
-        """
+    def _take(self, pace: Pace) -> list[Work] | None:
+        """Wait for a unit, then for the pace, and return all that wait by then; None: the store closes."""
         works: list[Work] = []
         try:
             first = self._queue.get_nowait()
         except Empty:
             self._seat.release()
             first = self._queue.get()
-        pause_s = not_before - time.monotonic()
-        if pause_s > 0 and first is not None:
-            time.sleep(pause_s)
+        if first is not None:
+            pace.keep(lambda: self._state.pending)
         ending = first is None
         if isinstance(first, Work):
             works.append(first)
