@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 
 import postroad
+from bench.machine import Machine, look
 from bench.rows import Result, Sample, show, summarise
 from bench.workloads import WORKLOADS, Round
 from peers.process import PartMissing, PeerFailed
@@ -30,6 +31,7 @@ class Report(msgspec.Struct, frozen=True):
 
     at: str
     machine: str
+    alone: Machine
     python: str
     cores: int | None
     messages: int
@@ -84,9 +86,11 @@ def main() -> int:
     if unknown := [name for name in names if name not in WORKLOADS]:
         console.print(f"There is no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}.")
         return 2
+    machine = look()
     samples, failures = _measure(arguments, names, console)
     results = summarise(samples)
     show(results, console)
+    console.print(machine.sentence(), markup=False, highlight=False)
     for failure in failures:
         console.print(failure, style="red", markup=False)
     if arguments.json:
@@ -94,6 +98,7 @@ def main() -> int:
         report = Report(
             at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             machine=platform.platform(),
+            alone=machine,
             python=platform.python_version(),
             cores=os.cpu_count(),
             messages=arguments.messages,
