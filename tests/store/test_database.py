@@ -136,6 +136,30 @@ async def test_one_item_s_refusal_is_its_own(database: Database) -> None:
     assert names(database) == ["a", "b", "c"]
 
 
+async def test_where_one_group_fails_the_others_are_written_once_and_each_unit_has_its_outcome(
+    database: Database,
+) -> None:
+    def refuse(connection: Connection) -> None:
+        put(connection, "never")
+        raise Refused("conflict", "no")
+
+    async with Busy(database) as busy:
+        waiting = [
+            asyncio.ensure_future(database.write_each(put_each, "x")),
+            asyncio.ensure_future(database.write(refuse)),
+            asyncio.ensure_future(database.write(lambda c: put(c, "plain"))),
+            *[asyncio.ensure_future(database.write_each(put_all, item)) for item in ("a", "a", "b", "no")],
+            asyncio.ensure_future(database.write_each(put_each, "y")),
+        ]
+        await asyncio.sleep(0)
+        busy.go_on()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [result if isinstance(result, str) else type(result).__name__ for result in results] == [
+        "x", "Refused", "plain", "a", "IntegrityError", "b", "Refused", "y",
+    ]  # fmt: skip
+    assert names(database) == ["a", "b", "plain", "x", "y"]
+
+
 async def test_one_who_gives_up_waiting_harms_nobody(database: Database) -> None:
     async with Busy(database) as busy:
         impatient = asyncio.ensure_future(database.write(lambda c: put(c, "impatient")))

@@ -25,7 +25,7 @@ from postroad.model.errors import Unavailable
 from postroad.store import engines
 from postroad.store.pace import Pace
 from postroad.store.seat import Seat
-from postroad.store.work import Then, Work, fail, resolve, run_group
+from postroad.store.work import Then, Work, fail, resolve, run_all
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -357,11 +357,13 @@ class Database:
         groups: dict[object, list[Work]] = {}
         for work in works:
             groups.setdefault(work.function if work.gathered else work, []).append(work)
-            work.error = None
-        with self._seat.begin() as connection:
-            alone = len(groups) == 1
-            for group in groups.values():
-                run_group(connection, group, alone=alone)
+        for careful in (False, True):
+            for work in works:
+                work.error = None
+            with self._seat.begin() as connection:
+                if run_all(connection, groups.values(), careful=careful):
+                    return
+                connection.rollback()
 
     def _answer(self, works: list[Work]) -> None:
         """Hand the outcomes back to their loops, one wake-up for each loop."""

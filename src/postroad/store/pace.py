@@ -9,9 +9,9 @@ than units keep coming, because all who could send more may be waiting for our a
 import time
 from collections.abc import Callable
 
-_DISTANCE = 3
+_DISTANCE = 2
 """Transactions begin so many times as far apart as the last one took,"""
-_MOST = 5
+_MOST = 4
 """and this many times the least distance at the most."""
 _LOOKS = 4
 """Times that somebody has to come within the least distance to be waited for."""

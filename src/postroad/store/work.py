@@ -1,11 +1,11 @@
 """Units of work in one transaction: how groups of them run, and how each gets its own outcome.
 
-A unit that fails must not take the others with it, so each group runs in a savepoint, and one that fails is run unit by
-unit.
+A unit that fails must not take the others with it: then the transaction is begun again with a savepoint for each group,
+and a group that fails is run unit by unit.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -37,7 +37,32 @@ class Work:
     error: BaseException | None = None
 
 
-def run_group(connection: Connection, group: list[Work], *, alone: bool) -> None:
+def run_all(connection: Connection, groups: Collection[list[Work]], *, careful: bool) -> bool:
+    """Run the groups of a transaction, and tell whether it may be committed.
+
+    Hardly any group of gathered units ever fails, so at first they go without savepoints. When one does fail the
+    transaction has to be begun again, with `careful`.
+
+    Raises:
+        Exception: that of a unit that is alone, or of an engine that will take none.
+    """
+    alone = len(groups) == 1
+    for group in groups:
+        if careful or not group[0].gathered or (alone and len(group) == 1):
+            _run_group(connection, group, alone=alone)
+            continue
+        try:
+            _run(connection, group)
+        except DBAPIError as error:
+            if engines.is_away(error) or engines.is_transient(error) or engines.is_broken(error):
+                raise
+            return False
+        except Exception:  # noqa: BLE001 - it is raised again when each unit has its own savepoint
+            return False
+    return True
+
+
+def _run_group(connection: Connection, group: list[Work], *, alone: bool) -> None:
     """Run one group in a savepoint; when a group of many fails, run each of its units in one of its own."""
     try:
         if alone and len(group) == 1:
@@ -60,7 +85,7 @@ def _run_singly(connection: Connection, group: list[Work], error: Exception) -> 
         group[0].error = error
         return
     for work in group:
-        run_group(connection, [work], alone=False)
+        _run_group(connection, [work], alone=False)
 
 
 def _run(connection: Connection, group: list[Work]) -> None:
