@@ -71,7 +71,7 @@ def test_mail_arrives_over_starttls_signed_twice_with_a_return_path_of_its_own(r
     assert all(re.fullmatch(rf"[^@]+@[a-z]+\.{road.domain}", path) for path in paths), paths
     for copy in copies:
         assert b"secret@" not in copy.octets
-        assert b"bcc" not in copy.octets.lower()
+        assert b"\nbcc:" not in copy.octets.lower()
         assert "ESMTPS" in copy.received
         assert re.search(r"using TLSv1\.[23]", copy.received)
         mail = parsed(copy.octets)
