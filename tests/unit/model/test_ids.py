@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.model.clock import Instant
-from postroad.model.ids import ENTROPY_OCTETS, event_id, event_seq, mint, minted_at
+from postroad.model.ids import (
+    COUNT_BITS,
+    ENTROPY_OCTETS,
+    TAIL_DIGITS,
+    event_id,
+    event_seq,
+    mint,
+    mint_counted,
+    minted_at,
+    random_digits,
+)
 
 ALPHABET = set("0123456789abcdefghjkmnpqrstvwxyz")
 MILLISECONDS = st.integers(0, 2**48 - 1)
@@ -31,6 +41,14 @@ def test_identifiers_sort_by_their_milliseconds_then_by_their_entropy(one, other
     assert len(first) == 30
     assert (first < second) == ((one, chance) < (other, luck))
     assert (first == second) == ((one, chance) == (other, luck))
+
+
+@given(MILLISECONDS, st.integers(0, 2**COUNT_BITS - 1), st.binary(min_size=TAIL_DIGITS, max_size=TAIL_DIGITS))
+def test_a_count_and_a_tail_are_the_entropy(milliseconds, count, chance):
+    at, tail = Instant(milliseconds * 1000), random_digits(chance)
+    tail_value = sum((octet & 31) << 5 * (TAIL_DIGITS - 1 - n) for n, octet in enumerate(chance))
+    entropy = (count << 5 * TAIL_DIGITS | tail_value).to_bytes(ENTROPY_OCTETS, "big")
+    assert mint_counted("msg", at, count, tail) == mint("msg", at, entropy)
 
 
 @given(PLACES)
