@@ -33,7 +33,7 @@ class Machine(msgspec.Struct, frozen=True):
     loop_us: float
     """A thousand turns of a loop that adds and multiplies, in this Python."""
     sync_us: float
-    """4 KiB written and synced (`fdatasync`), where the databases of the benchmark lie."""
+    """4 KiB written and synced (`fdatasync`) in the folder for temporary files, where our databases lie too."""
 
     def sentence(self) -> str:
         """Say it in one line."""

@@ -193,11 +193,12 @@ def _flat(rows: Sequence[Row]) -> Row:
 def _insert_text(dialect: str, table: Table, columns: tuple[str, ...], count: int, ending: str) -> str:
     """Return the statement for so many rows; SQLite's with many steps over rows whose first column is NULL."""
     row = f"({', '.join('?' * len(columns))})"
-    rows = f"VALUES {', '.join([row] * count)}"
+    before = behind = ""
     if dialect == "sqlite" and count > _SIZES[-1]:
         if table.c[columns[0]].nullable:
             raise ValueError(f"{table.name}.{columns[0]} may be NULL, so it cannot tell rows from what fills them up")
-        rows = f"SELECT * FROM ({rows}) WHERE column1 IS NOT NULL"  # noqa: S608 - placeholders
+        before, behind = "SELECT * FROM (", ") WHERE column1 IS NOT NULL"
+    rows = f"{before}VALUES {', '.join([row] * count)}{behind}"
     return _marked(dialect, f"INSERT INTO {table.name} ({', '.join(columns)}) {rows}{ending}")
 
 

@@ -53,13 +53,16 @@ def run_all(connection: Connection, groups: Collection[list[Work]], *, careful: 
             continue
         try:
             _run(connection, group)
-        except DBAPIError as error:
-            if engines.is_away(error) or engines.is_transient(error) or engines.is_broken(error):
+        except Exception as error:
+            if isinstance(error, DBAPIError) and _is_the_engines(error):
                 raise
-            return False
-        except Exception:  # noqa: BLE001 - it is raised again when each unit has its own savepoint
-            return False
+            return False  # with savepoints the unit that is to blame gets it
     return True
+
+
+def _is_the_engines(error: DBAPIError) -> bool:
+    """Whether no unit is to blame, so that none needs to be told from the others."""
+    return engines.is_away(error) or engines.is_transient(error) or engines.is_broken(error)
 
 
 def _run_group(connection: Connection, group: list[Work], *, alone: bool) -> None:

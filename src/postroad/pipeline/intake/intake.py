@@ -289,11 +289,8 @@ class Intake:
                 for mailbox, role in found.envelope
             ]
         )
-        inline, blobs, place = (
-            stored if sha256 is None else None,
-            _blobs(content, sha256),
-            PRECEDENCE.index(stream.kind),
-        )
+        inline = stored if sha256 is None else None
+        blobs, place = _blobs(content, sha256), PRECEDENCE.index(stream.kind)
         return NewMessage(message, deliveries, inline, sha256, blobs, place, rows_of(message, inline, sha256))
 
     async def _attachments(self, caller: Caller, found: Reading) -> tuple[Attachment, ...]:
